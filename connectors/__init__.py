@@ -1,0 +1,3 @@
+"""All that puts events on Kafka."""
+
+from __future__ import annotations

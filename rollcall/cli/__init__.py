@@ -1,0 +1,3 @@
+"""The `rollcall` command: one file per command group."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""All that writes to ClickHouse."""
+
+from __future__ import annotations

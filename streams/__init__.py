@@ -1,0 +1,3 @@
+"""All that consumes from Kafka."""
+
+from __future__ import annotations

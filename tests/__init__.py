@@ -1,0 +1,3 @@
+"""The tests, mirroring the folders they test."""
+
+from __future__ import annotations
