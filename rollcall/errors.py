@@ -1,7 +1,7 @@
 """The errors Rollcall raises on purpose, each with a message a school's data manager can act on.
 
-A message says what is wrong, with what (a topic, a file, a URN; never a pupil), and what to do next. The command line prints it
-as one line and leaves with the class's exit code: 1 found a problem, 2 the command or a setting was wrong.
+A message says what is wrong, with what (a topic, a file, a URN; never a pupil), and what to do next. The command line
+prints it as one line and leaves with the class's exit code: 1 found a problem, 2 the command or a setting was wrong.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ClickHouseError(RollcallError):
 
 
 class LedgerError(RollcallError):
-    """The range ledger and the world disagree (other bytes at an offset, offsets that retention took): nothing may go on."""
+    """The ledger and the world disagree (other bytes at an offset, offsets retention took): nothing may go on."""
 
 
 class SourceError(RollcallError):
