@@ -2,7 +2,7 @@
 
 A metric is declared once, in `ALL`, with its unit in its name (Prometheus' conventions), and used as
 `metrics.MARKS.labels(outcome="accepted").inc(30)`. `tests/project/test_metrics.py` proves that every metric listed is
-used and that no other is. A label takes few values, all from closed lists or the estate's topics: never a URN, a pupil, a
+used and that no other is. A label takes few values, from closed lists or the topics: never a URN, a pupil, a
 code or a source's own text, which would make one series per value.
 
 `serve` answers `/metrics`, `/healthz` (the process lives) and `/readyz` (its `health` says that it can do its work).
