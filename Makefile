@@ -65,7 +65,9 @@ $(BIN)/python:
 	@for python in $(or $(PYTHON),$(CANDIDATES)); do \
 		if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
 			echo "$$($$python --version), into $(VENV)"; \
-			exec $$python -m venv $(VENV); \
+			$$python -m venv $(VENV) && exit 0; \
+			rm -rf $(VENV); echo "$$python cannot make a virtual environment (Debian, Ubuntu: apt install python3-venv)" >&2; \
+			exit 2; \
 		fi; \
 	done; \
 	echo "Rollcall needs Python 3.11, 3.12 or 3.13; none among: $(or $(PYTHON),$(CANDIDATES)). Say which: make PYTHON=/path/to/python3.12 ..." >&2; \

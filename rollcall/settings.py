@@ -117,7 +117,7 @@ class IngestSettings(_Section):
     host: str = "127.0.0.1"
     port: int = Field(8090, ge=0, le=65535, description="0 takes a free one.")
     keys_file: Path | None = Field(None, description="Hashed keys of the sources, else <home>/ingest-keys.json.")
-    max_body_bytes: int = Field(1_048_576, ge=1_024, description="A larger request is refused with 413.")
+    max_body_bytes: int = Field(4_194_304, ge=1_024, description="A larger request is refused with 413.")
 
 
 class IdentitySettings(_Section):

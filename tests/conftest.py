@@ -1,0 +1,101 @@
+"""Fixtures every folder of tests may use: one embedded stack a run, a fresh database and settings a test.
+
+The stack is the real one (Kafka, registry, the ClickHouse engine behind its HTTP front) in a folder of its own, so a run
+meets neither a stack of the checkout nor another run. A test that kills a service makes its own stack.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollcall.settings import Settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    """What the person who runs the tests has set for themselves decides nothing here; the cache of jars may be shared."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in list(os.environ):
+            if variable.upper().startswith("ROLLCALL_") and variable != "ROLLCALL_CACHE":
+                patch.delenv(variable)
+        yield
+
+
+@pytest.fixture(scope="session")
+def embedded_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The one running `EmbeddedStack` of this run. Do not kill its parts: other tests stand on it."""
+    from rollcall.stack import EmbeddedStack
+
+    stack = EmbeddedStack(tmp_path_factory.mktemp("stack"))
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+
+
+@pytest.fixture(scope="session")
+def stack(embedded_stack: Any) -> Any:
+    """Its `StackUrls`: kafka, registry, clickhouse_host, clickhouse_port."""
+    return embedded_stack.up()
+
+
+@pytest.fixture(scope="session")
+def stack_home(embedded_stack: Any) -> Path:
+    """The folder of the stack: `Settings.load(home=stack_home)` finds it, and so does `rollcall --home`."""
+    return Path(embedded_stack.home)
+
+
+@pytest.fixture(scope="session")
+def registered(stack: Any) -> dict[str, int]:
+    """All committed schemas registered: topic -> id of the latest version."""
+    from schemas.registry import Registry
+
+    return dict(Registry(stack.registry).ids())
+
+
+@pytest.fixture
+def clickhouse_database(stack: Any) -> Iterator[str]:
+    """The name of a fresh, migrated database, dropped afterwards."""
+    import clickhouse_connect
+
+    from sinks.migrate import migrate
+
+    database = f"test_{uuid.uuid4().hex[:12]}"
+    client = clickhouse_connect.get_client(host=stack.clickhouse_host, port=stack.clickhouse_port)
+    try:
+        migrate(client, database)
+        yield database
+    finally:
+        client.command(f"DROP DATABASE IF EXISTS {database} SYNC")
+        client.close()
+
+
+@pytest.fixture
+def settings(stack: Any, stack_home: Path, clickhouse_database: str) -> Settings:
+    """Settings that point at the stack and at this test's own database, with a consumer group of its own."""
+    return Settings.load(
+        home=stack_home,
+        clickhouse={"database": clickhouse_database},
+        worker={"group": f"rollcall-{clickhouse_database}"},
+    )
+
+
+@pytest.fixture
+def clickhouse(settings: Settings) -> Iterator[Any]:
+    """A clickhouse_connect client whose database is this test's own."""
+    import clickhouse_connect
+
+    client = clickhouse_connect.get_client(
+        **settings.clickhouse.client_options(), database=settings.clickhouse.database
+    )
+    try:
+        yield client
+    finally:
+        client.close()
