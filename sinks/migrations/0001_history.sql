@@ -161,9 +161,10 @@ CREATE TABLE ledger
     accepted       UInt64,
     unchanged      UInt64,
     quarantined    UInt64,
-    at             DateTime64(6, 'UTC') DEFAULT now64(6)
+    at             DateTime64(6, 'UTC') DEFAULT now64(6),
+    state_order    UInt8 MATERIALIZED CAST(state, 'UInt8') COMMENT 'A version cannot be an Enum: the later state stands'
 )
-ENGINE = ReplacingMergeTree(state)
+ENGINE = ReplacingMergeTree(state_order)
 ORDER BY (consumer_group, topic_id, partition, first_offset, epoch)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'What the workers have taken from Kafka, range by range';
