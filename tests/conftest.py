@@ -1,7 +1,7 @@
 """Fixtures every folder of tests may use: one embedded stack a run, a fresh database and settings a test.
 
-The stack is the real one (Kafka, registry, the ClickHouse engine behind its HTTP front) in a folder of its own, so a run
-meets neither a stack of the checkout nor another run. A test that kills a service makes its own stack.
+The stack is the real one (Kafka, registry, the ClickHouse engine behind its HTTP front) in a folder of its own, so a
+run meets neither a stack of the checkout nor another run. A test that kills a service makes its own stack.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rollcall.settings import Settings
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
-    """What the person who runs the tests has set for themselves decides nothing here; the cache of jars may be shared."""
+    """What the person who runs the tests has set for themselves decides nothing here; the cache of jars is shared."""
     with pytest.MonkeyPatch.context() as patch:
         for variable in list(os.environ):
             if variable.upper().startswith("ROLLCALL_") and variable != "ROLLCALL_CACHE":
