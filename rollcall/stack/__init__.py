@@ -1,0 +1,10 @@
+"""The embedded stack: real Kafka, a schema registry and the real ClickHouse engine as child processes of one folder.
+
+Everything else takes the three URLs and cannot tell the difference from production (docs/design.md, section 13).
+"""
+
+from __future__ import annotations
+
+from rollcall.stack.embedded import EmbeddedStack, ServiceStatus, StackStatus, StackUrls
+
+__all__ = ["EmbeddedStack", "ServiceStatus", "StackStatus", "StackUrls"]

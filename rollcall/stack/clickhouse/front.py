@@ -1,0 +1,278 @@
+"""The HTTP front: `python -m rollcall.stack.clickhouse.front PORT FOLDER CONFIG`.
+
+Serves an unchanged `clickhouse_connect.get_client(host=..., port=...)`, curl and other HTTP clients of ClickHouse.
+A thread for each connection: no hop between threads for a small query, and the engine lets go of Python's lock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
+from itertools import chain
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+from rollcall.stack.clickhouse.bodies import Compressor, body_chunks, compressor_for, decompressed, memory_file
+from rollcall.stack.clickhouse.engine import Engine, Result, Statement
+from rollcall.stack.clickhouse.errors import QueryError
+from rollcall.stack.clickhouse.request import READING, InsertHead, Request, insert_head, multipart_fields
+from rollcall.stack.clickhouse.users import UserRules, authenticate
+from rollcall.stack.home import HOST
+
+__all__ = ["Front", "serve"]
+
+#: Statements at once; more wait. Each may use both cores, so more would only grow memory.
+MAX_STATEMENTS = 16
+#: A statement (not the data of an insert) above this (bytes) is refused.
+MAX_STATEMENT = 256 * 1024 * 1024
+#: With wait_end_of_query a result is held back until it is complete, up to this size (bytes); then it is sent.
+MAX_HELD_BACK = 64 * 1024 * 1024
+
+
+class Front(ThreadingHTTPServer):
+    """Loopback only, a thread for each connection."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, port: int, engine: Engine, rules: UserRules) -> None:
+        super().__init__((HOST, port), _Handler)
+        self.engine, self.rules = engine, rules
+        self.slots = threading.BoundedSemaphore(MAX_STATEMENTS)
+        self.watcher = _Watcher(engine)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nothing to write down; anything else is."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Watcher:
+    """Cancels reading statements whose client is gone, as a server does (code 394 for nobody to read)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._poll = select.epoll()
+        self._tags: dict[int, str] = {}
+        threading.Thread(target=self._watch, name="watcher", daemon=True).start()
+
+    def watch(self, connection: socket.socket, tag: str) -> None:
+        self._tags[connection.fileno()] = tag
+        self._poll.register(connection.fileno(), select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLONESHOT)
+
+    def forget(self, connection: socket.socket) -> None:
+        if self._tags.pop(connection.fileno(), None) is not None:
+            self._poll.unregister(connection.fileno())
+
+    def _watch(self) -> None:
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if tag := self._tags.get(descriptor):
+                    self._engine.cancel(tag)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 64 * 1024
+    server: Front
+    #: Whether the request's body was read to its end: if not, the connection cannot be used again.
+    body_left = False
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing for each request."""
+
+    def do_GET(self) -> None:
+        if self.path.split("?")[0] in ("/ping", "/replicas_status"):
+            self._send(200, b"Ok.\n", {})
+        else:
+            self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        self.query_id = ""
+        self.headers_sent = False
+        try:
+            request = Request.read(self.command, self.path, self.headers)
+            self.query_id = request.query_id
+            authenticate(request, self.server.rules)
+            self._answer(request)
+        except QueryError as error:
+            self._refuse(error)
+
+    def _answer(self, request: Request) -> None:
+        statement, head, body = self._read(request)
+        descriptor = memory_file(body) if head else -1
+        statement.database = request.database
+        statement.settings = request.settings
+        statement.bindings = request.bindings
+        statement.after_settings = self.server.rules.held_to(request)
+        reading = statement.kind in READING
+        try:
+            with self.server.slots:
+                if reading:
+                    self.server.watcher.watch(self.connection, statement.tag)
+                try:
+                    if head:
+                        result = self.server.engine.insert(statement, head, descriptor)
+                    else:
+                        result = self.server.engine.run(statement)
+                    self._deliver(request, result)
+                finally:
+                    if reading:
+                        self.server.watcher.forget(self.connection)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _read(self, request: Request) -> tuple[Statement, InsertHead | None, Iterator[bytes | memoryview]]:
+        """The statement, and for an insert the data that follows it (in the body, or after the statement in it)."""
+        encoding = self.headers.get("Content-Encoding") or ""
+        chunked = (self.headers.get("Transfer-Encoding") or "").lower() == "chunked"
+        length = int(self.headers.get("Content-Length") or 0)
+        self.body_left = chunked or length > 0
+        body = decompressed(self._tracked(length, chunked), encoding)
+        content_type = self.headers.get("Content-Type") or ""
+        if content_type.startswith("multipart/"):
+            request.parameters.update(multipart_fields(content_type, _joined(body)))
+            body = iter(())
+        sql = request.parameters.get("query", "").encode()
+        if sql:
+            head = insert_head(sql)
+            if head:
+                body = chain((sql[head.length :],), body)
+            else:
+                rest = _joined(body)
+                sql = sql + b"\n" + rest if rest else sql
+            return Statement(sql, request.default_format), head, body
+        start = bytes(next(body, b""))
+        head = insert_head(start)
+        if head:
+            return Statement(start[: head.length], request.default_format), head, chain((start[head.length :],), body)
+        sql = start + _joined(body)
+        if not sql.strip():
+            raise QueryError.of(62, "SYNTAX_ERROR", "The query is empty.")
+        return Statement(sql, request.default_format), None, iter(())
+
+    def _tracked(self, length: int, chunked: bool) -> Iterator[memoryview]:
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.wfile.flush()
+        yield from body_chunks(cast(BufferedIOBase, self.rfile), length, chunked)
+        self.body_left = False
+
+    def _deliver(self, request: Request, result: Result) -> None:
+        pieces, held = result.pieces, list[bytes]()
+        size = 0
+        limit = MAX_HELD_BACK if request.wait_for_end else 0
+        complete = False
+        # One piece more than the first is asked for: most answers are one piece and then need no chunks.
+        while len(held) < 2 or size < limit:
+            piece = next(pieces, None)
+            if piece is None:
+                complete = True
+                break
+            held.append(piece)
+            size += len(piece)
+        compressor = compressor_for(self.headers.get("Accept-Encoding") or "" if request.compress else "")
+        headers = {"X-ClickHouse-Exception-Tag": secrets.token_hex(8)}
+        if result.format:
+            headers["X-ClickHouse-Format"] = result.format
+            headers["Content-Type"] = (
+                "text/plain; charset=UTF-8" if result.format != "Native" else "application/octet-stream"
+            )
+        if compressor.encoding and size:
+            headers["Content-Encoding"] = compressor.encoding
+        if complete:
+            headers["X-ClickHouse-Summary"] = json.dumps({name: str(value) for name, value in result.summary.items()})
+            body = b"".join(held)
+            self._send(200, compressor.whole(body) if size else b"", headers)
+        else:
+            self._send_chunks(compressor, chain(held, pieces), headers)
+
+    def _send_chunks(self, compressor: Compressor, pieces: Iterator[bytes], headers: dict[str, str]) -> None:
+        self._send_head(200, {**headers, "Transfer-Encoding": "chunked"})
+        self._chunk(compressor.start())
+        try:
+            for piece in pieces:
+                self._chunk(compressor.chunk(piece))
+        except QueryError as error:
+            # The status is gone: the error goes into the body between marks that only this response has.
+            tag = headers["X-ClickHouse-Exception-Tag"]
+            text = error.text + "\n"
+            note = f"\r\n__exception__\r\n{tag}\r\n{text}{len(text.encode())} {tag}\r\n__exception__\r\n"
+            self._chunk(compressor.chunk(note.encode()))
+            self.close_connection = True
+        self._chunk(compressor.end())
+        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+
+    def _chunk(self, data: bytes) -> None:
+        if data:
+            self.wfile.write(b"%x\r\n" % len(data))
+            self.wfile.write(data)
+            self.wfile.write(b"\r\n")
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self._send_head(status, {**headers, "Content-Length": str(len(body))})
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def _send_head(self, status: int, headers: dict[str, str]) -> None:
+        self.headers_sent = True
+        self.send_response(status)
+        self.send_header("X-ClickHouse-Query-Id", getattr(self, "query_id", ""))
+        self.send_header("X-ClickHouse-Server-Display-Name", "rollcall")
+        self.send_header("X-ClickHouse-Timezone", self.server.engine.timezone)
+        if self.body_left:
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _refuse(self, error: QueryError) -> None:
+        text = f"{error.text.rstrip()} (version {self.server.engine.version} (embedded))\n"
+        self._send(error.status, text.encode(), {"X-ClickHouse-Exception-Code": str(error.code)})
+
+
+def _joined(body: Iterator[bytes | memoryview]) -> bytes:
+    joined = bytearray()
+    for chunk in body:
+        joined += chunk
+        if len(joined) > MAX_STATEMENT:
+            raise QueryError.of(
+                62, "SYNTAX_ERROR", "The statement is too large; send the data of an insert after FORMAT instead."
+            )
+    return bytes(joined)
+
+
+def serve(port: int, folder: Path, config: Path, rules: UserRules) -> None:
+    """Serve until SIGTERM, then let running statements end and close the engine."""
+    engine = Engine(folder, config)
+    front = Front(port, engine, rules)
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        threading.Thread(target=front.shutdown).start()
+
+    signal.signal(signal.SIGTERM, end)
+    front.serve_forever(poll_interval=0.1)
+    front.server_close()
+    for _ in range(MAX_STATEMENTS):
+        front.slots.acquire(timeout=1)
+    engine.close()
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), UserRules())

