@@ -1,4 +1,4 @@
-"""The pinned jars of Apache Kafka: fetched once into a cache that all stacks of a user share, checked at every start."""
+"""The pinned jars of Apache Kafka: fetched once into a cache that all stacks share, checked at every start."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def pinned_jars() -> list[Jar]:
     for line in files("rollcall.stack").joinpath("kafka.lock").read_text().splitlines():
         if line.strip() and not line.startswith("#"):
             coordinate, sha256 = line.split()
-            jars.append(Jar(*coordinate.split(":"), sha256))
+            group, artifact, version = coordinate.split(":")
+            jars.append(Jar(group, artifact, version, sha256))
     return jars
 
 
@@ -102,5 +103,6 @@ def _verify(jar: Jar, path: Path) -> None:
         raise StackError(f"Cannot read {path}: {error.strerror}.") from error
     if found != jar.sha256:
         raise StackError(
-            f"Broken jar: {path} has SHA-256 {found[:12]}…, pinned is {jar.sha256[:12]}…. Delete that file and start again."
+            f"Broken jar: {path} has SHA-256 {found[:12]}…, pinned is {jar.sha256[:12]}…. "
+            "Delete that file and start again."
         )

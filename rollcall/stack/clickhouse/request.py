@@ -43,18 +43,18 @@ TRANSPORT = frozenset(
 
 _BLANK = rb"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _KIND = re.compile(_BLANK + rb"\(*" + _BLANK + rb"([A-Za-z]+)", re.S)
-#: INSERT INTO target [SETTINGS ...] FORMAT name, then the data. The target is a name, maybe with columns.
 _NAME = rb"(?:`[^`]+`|\"[^\"]+\"|\w+)"
+_COLUMNS = rb"\((?:[^()'\"`]|\"[^\"]*\"|`[^`]*`)*\)"
+_SETTING = rb"\w+\s*=\s*(?:'[^']*'|[\w.\-]+)"
+#: INSERT INTO target [SETTINGS ...] FORMAT name, then the data. The target is a name, maybe with columns.
 _INSERT = re.compile(
     _BLANK
-    + rb"INSERT\s+INTO\s+(?:TABLE\s+)?(?P<target>"
-    + _NAME
-    + rb"(?:\s*\.\s*"
-    + _NAME
-    + rb")?\s*(?:\((?:[^()'\"`]|\"[^\"]*\"|`[^`]*`)*\))?)\s*"
-    + rb"(?:SETTINGS\s+(?P<settings>(?:\w+\s*=\s*(?:'[^']*'|[\w.\-]+)\s*,?\s*)+?)\s*)?\bFORMAT\s+(?P<format>\w+)(?P<end>[ \t]*(?:;|\r?\n|$)|[ \t]+)",
+    + rb"INSERT\s+INTO\s+(?:TABLE\s+)?"
+    + rb"(?P<target>" + _NAME + rb"(?:\s*\.\s*" + _NAME + rb")?\s*(?:" + _COLUMNS + rb")?)\s*"
+    + rb"(?:SETTINGS\s+(?P<settings>" + _SETTING + rb"(?:\s*,\s*" + _SETTING + rb")*)\s+)?"
+    + rb"\bFORMAT\s+(?P<format>\w+)(?:[ \t]*(?:;|\r?\n|$)|[ \t]+)",
     re.I | re.S,
-)
+)  # fmt: skip
 _FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*;?\s*$", re.I)
 #: Kinds of statement that read only: they may be cancelled when their client is gone.
 READING = frozenset(("SELECT", "WITH", "SHOW", "DESC", "DESCRIBE", "EXPLAIN", "EXISTS"))

@@ -11,7 +11,7 @@ import avro.name
 import avro.schema
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 
-__all__ = ["DEFAULT_LEVEL", "LEVELS", "InvalidSchema", "differences", "parse"]
+__all__ = ["DEFAULT_LEVEL", "LEVELS", "InvalidSchemaError", "differences", "parse"]
 
 DEFAULT_LEVEL = "BACKWARD_TRANSITIVE"
 LEVELS = (
@@ -28,16 +28,16 @@ LEVELS = (
 _INT_RANGE = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 
 
-class InvalidSchema(Exception):
+class InvalidSchemaError(Exception):
     """The text is no Avro schema, or a default value does not fit its field."""
 
 
 def parse(text: str, names: avro.name.Names) -> avro.schema.Schema:
-    """Read a schema; `names` holds the referenced schemas. Raises InvalidSchema."""
+    """Read a schema; `names` holds the referenced schemas. Raises InvalidSchemaError."""
     try:
         schema = avro.schema.make_avsc_object(json.loads(text), names)
     except (avro.errors.AvroException, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise InvalidSchema(f"Invalid Avro schema: {error}") from error
+        raise InvalidSchemaError(f"Invalid Avro schema: {error}") from error
     _check_defaults(schema, seen=set())
     return schema
 
@@ -59,7 +59,7 @@ def differences(level: str, schema: avro.schema.Schema, earlier: Iterable[tuple[
 
 
 def _unreadable(reader: avro.schema.Schema, writer: avro.schema.Schema) -> list[str]:
-    result = ReaderWriterCompatibilityChecker().get_compatibility(reader, writer)
+    result = ReaderWriterCompatibilityChecker().get_compatibility(reader, writer)  # type: ignore[no-untyped-call]
     if result.compatibility == SchemaCompatibilityType.compatible:
         return []
     places = ", ".join(sorted(result.locations))
@@ -74,7 +74,7 @@ def _check_defaults(schema: avro.schema.Schema, seen: set[int]) -> None:
     if isinstance(schema, avro.schema.RecordSchema):
         for field in schema.fields:
             if field.has_default and not _fits(field.default, field.type):
-                raise InvalidSchema(
+                raise InvalidSchemaError(
                     f"Invalid Avro schema: default {json.dumps(field.default)} of field {field.name} in {schema.fullname}"
                     f" does not fit its type {field.type}"
                 )
@@ -89,7 +89,9 @@ def _check_defaults(schema: avro.schema.Schema, seen: set[int]) -> None:
     elif isinstance(schema, avro.schema.EnumSchema):
         default = schema.props.get("default")
         if default is not None and default not in schema.symbols:
-            raise InvalidSchema(f"Invalid Avro schema: default {default!r} of enum {schema.fullname} is not a symbol")
+            raise InvalidSchemaError(
+                f"Invalid Avro schema: default {default!r} of enum {schema.fullname} is not a symbol"
+            )
 
 
 def _fits(value: Any, schema: avro.schema.Schema) -> bool:

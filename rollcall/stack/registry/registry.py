@@ -9,13 +9,13 @@ from typing import Any
 import avro.name
 import avro.schema
 
-from rollcall.stack.registry.compatibility import DEFAULT_LEVEL, LEVELS, InvalidSchema, differences, parse
+from rollcall.stack.registry.compatibility import DEFAULT_LEVEL, LEVELS, InvalidSchemaError, differences, parse
 from rollcall.stack.registry.store import Reference, Store, StoredSchema, Version
 
-__all__ = ["Refused", "Registry", "read_schema"]
+__all__ = ["Registry", "RegistryError", "read_schema"]
 
 
-class Refused(Exception):
+class RegistryError(Exception):
     """An answer that is not 200: HTTP status, Confluent's error code, and the message."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
@@ -26,16 +26,16 @@ class Refused(Exception):
 def read_schema(body: dict[str, Any]) -> StoredSchema:
     """The schema of a request body `{schema, schemaType?, references?}`."""
     if body.get("schemaType") not in (None, "AVRO"):
-        raise Refused(422, 42201, f"Only AVRO schemas are kept here, not {body['schemaType']}.")
+        raise RegistryError(422, 42201, f"Only AVRO schemas are kept here, not {body['schemaType']}.")
     text = body.get("schema")
     if not isinstance(text, str) or not text:
-        raise Refused(422, 42201, "The body has no field 'schema' with a schema as text.")
+        raise RegistryError(422, 42201, "The body has no field 'schema' with a schema as text.")
     try:
         references = tuple(Reference.from_json(reference) for reference in body.get("references") or [])
         schema = StoredSchema(text, references)
         schema.identity  # noqa: B018  (reads the JSON: a text that is none is refused here)
     except (KeyError, TypeError, ValueError) as error:
-        raise Refused(422, 42201, f"Invalid Avro schema: {error}") from error
+        raise RegistryError(422, 42201, f"Invalid Avro schema: {error}") from error
     return schema
 
 
@@ -69,7 +69,7 @@ class Registry:
             for number, entry in known.items():
                 if entry.schema_id == schema_id:
                     return self._describe(subject, number)
-            raise Refused(404, 40403, "Schema not found")
+            raise RegistryError(404, 40403, "Schema not found")
 
     def register(self, subject: str, schema: StoredSchema) -> int:
         """Give the schema an id under the subject; registering it again answers the same id."""
@@ -80,7 +80,7 @@ class Registry:
             if schema_id is not None and any(entry.schema_id == schema_id for entry in known.values()):
                 return schema_id
             if found := self._differences(subject, parsed, known):
-                raise Refused(
+                raise RegistryError(
                     409,
                     409,
                     f'Schema being registered is incompatible with an earlier schema for subject "{subject}", '
@@ -98,7 +98,7 @@ class Registry:
             known = self._versions(subject, deleted=False)
             if version is not None:
                 if not known:
-                    raise Refused(404, 40401, f"Subject '{subject}' not found.")
+                    raise RegistryError(404, 40401, f"Subject '{subject}' not found.")
                 number = self._number(subject, version, deleted=False)
                 known = {number: known[number]}
             return self._differences(subject, parsed, known)
@@ -107,7 +107,7 @@ class Registry:
         with self._lock:
             found = self._store.schemas.get(int(schema_id)) if schema_id.isdecimal() else None
             if found is None:
-                raise Refused(404, 40403, f"Schema {schema_id} not found")
+                raise RegistryError(404, 40403, f"Schema {schema_id} not found")
             return found
 
     def uses(self, schema_id: str, *, deleted: bool = False) -> list[dict[str, Any]]:
@@ -133,12 +133,14 @@ class Registry:
             if not permanent:
                 numbers = [number for number in numbers if not known[number].deleted]
                 if not numbers:
-                    raise Refused(404, 40404, f"Subject '{subject}' was soft deleted.")
+                    raise RegistryError(404, 40404, f"Subject '{subject}' was soft deleted.")
             for number in numbers:
                 if permanent and not known[number].deleted:
-                    raise Refused(404, 40407, f"Version {number} of subject '{subject}' was not deleted first.")
+                    raise RegistryError(404, 40407, f"Version {number} of subject '{subject}' was not deleted first.")
                 if self._referrers(subject, number):
-                    raise Refused(422, 42206, f"One or more references exist to the schema {subject} version {number}")
+                    raise RegistryError(
+                        422, 42206, f"One or more references exist to the schema {subject} version {number}"
+                    )
             for number in numbers:
                 self._store.delete(subject, number, permanent=permanent)
             return numbers
@@ -146,14 +148,14 @@ class Registry:
     def level(self, subject: str | None, *, default_to_global: bool = False) -> str:
         with self._lock:
             if subject is not None and subject not in self._store.levels and not default_to_global:
-                raise Refused(404, 40408, f"Subject '{subject}' has no compatibility level of its own.")
+                raise RegistryError(404, 40408, f"Subject '{subject}' has no compatibility level of its own.")
             return self._level(subject)
 
     def set_level(self, subject: str | None, level: str | None) -> str:
         """Set a level (None: take it away) and answer the level in force."""
         with self._lock:
             if level is not None and level not in LEVELS:
-                raise Refused(422, 42203, f"Invalid compatibility level. Valid values are {', '.join(LEVELS)}.")
+                raise RegistryError(422, 42203, f"Invalid compatibility level. Valid values are {', '.join(LEVELS)}.")
             self._store.set_level(subject, level)
             return self._level(subject)
 
@@ -168,16 +170,16 @@ class Registry:
     def _known(self, subject: str, deleted: bool) -> dict[int, Version]:
         if versions := self._versions(subject, deleted):
             return versions
-        raise Refused(404, 40401, f"Subject '{subject}' not found.")
+        raise RegistryError(404, 40401, f"Subject '{subject}' not found.")
 
     def _number(self, subject: str, version: str, deleted: bool) -> int:
         known = self._known(subject, deleted)
         if version in ("latest", "-1"):
             return max(known)
         if not version.isdecimal() or int(version) < 1:
-            raise Refused(422, 42202, f"The specified version '{version}' is not a valid version id.")
+            raise RegistryError(422, 42202, f"The specified version '{version}' is not a valid version id.")
         if int(version) not in known:
-            raise Refused(404, 40402, f"Version {version} not found.")
+            raise RegistryError(404, 40402, f"Version {version} not found.")
         return int(version)
 
     def _describe(self, subject: str, number: int) -> dict[str, Any]:
@@ -203,8 +205,8 @@ class Registry:
     def _parse(self, schema: StoredSchema) -> avro.schema.Schema:
         try:
             return parse(schema.text, self._names(schema.references, avro.name.Names(validate_names=True)))
-        except InvalidSchema as error:
-            raise Refused(422, 42201, str(error)) from error
+        except InvalidSchemaError as error:
+            raise RegistryError(422, 42201, str(error)) from error
 
     def _names(self, references: tuple[Reference, ...], names: avro.name.Names) -> avro.name.Names:
         """All named types that the references bring, their own references first."""
@@ -212,7 +214,7 @@ class Registry:
             entry = self._store.subjects.get(reference.subject, {}).get(reference.version)
             if entry is None:
                 place = f"version {reference.version} of subject '{reference.subject}'"
-                raise Refused(
+                raise RegistryError(
                     422, 42201, f"Invalid schema: reference {reference.name} names {place}, which is not here."
                 )
             schema = self._store.schemas[entry.schema_id]

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rollcall.stack.home import HOST
-from rollcall.stack.registry.registry import Refused, Registry, read_schema
+from rollcall.stack.registry.registry import Registry, RegistryError, read_schema
 
 __all__ = ["RegistryServer", "serve"]
 
@@ -45,7 +45,7 @@ class _Text(str):
 
 
 def answer(registry: Registry, request: _Request) -> Any:
-    """The JSON answer of a call, or Refused."""
+    """The JSON answer of a call, or RegistryError."""
     routes: dict[str, Callable[[Registry, _Request], Any]] = {
         "subjects": _subjects,
         "schemas": _schemas,
@@ -58,7 +58,7 @@ def answer(registry: Registry, request: _Request) -> Any:
     route = routes.get(request.path[0])
     found = route(registry, request) if route else None
     if found is None:
-        raise Refused(404, 404, f"HTTP 404 Not Found: {request.method} /{'/'.join(request.path)}")
+        raise RegistryError(404, 404, f"HTTP 404 Not Found: {request.method} /{'/'.join(request.path)}")
     return found
 
 
@@ -150,14 +150,14 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing for each request: only failures are written down."""
 
-    def do(self) -> None:
+    def _reply(self) -> None:
         status, content = 200, None
         try:
             content = answer(self.server.registry, _Request(self.command, self.path, self._body()))
-        except Refused as refused:
+        except RegistryError as refused:
             status, content = refused.status, {"error_code": refused.code, "message": refused.message}
         except OSError as error:
-            print(f"registry: cannot write its log: {error}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"registry: cannot write its log: {error}\n")
             status, content = (
                 500,
                 {"error_code": 50001, "message": f"The registry cannot write its log: {error.strerror}"},
@@ -169,27 +169,37 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do
+    def do_GET(self) -> None:
+        self._reply()
+
+    def do_POST(self) -> None:
+        self._reply()
+
+    def do_PUT(self) -> None:
+        self._reply()
+
+    def do_DELETE(self) -> None:
+        self._reply()
 
     def _body(self) -> Any:
         length = int(self.headers.get("Content-Length") or 0)
         if length > MAX_BODY:
             self.close_connection = True
-            raise Refused(413, 413, f"A body of {length} bytes is too large for a schema.")
+            raise RegistryError(413, 413, f"A body of {length} bytes is too large for a schema.")
         body = self.rfile.read(length)
         if not body:
             return {}
         try:
             return json.loads(body)
         except ValueError as error:
-            raise Refused(400, 400, f"The body is not JSON: {error}") from error
+            raise RegistryError(400, 400, f"The body is not JSON: {error}") from error
 
 
 def serve(port: int, log: Path) -> None:
     """Serve until SIGTERM."""
     server = RegistryServer(port, log)
 
-    def end(signum: int, frame: FrameType | None) -> None:
+    def end(_signum: int, _frame: FrameType | None) -> None:
         threading.Thread(target=server.shutdown).start()
 
     signal.signal(signal.SIGTERM, end)

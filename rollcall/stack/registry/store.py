@@ -1,4 +1,4 @@
-"""What the registry knows, kept as an append-only log of events: one JSON object a line, on disk before it is answered."""
+"""What the registry knows, kept as an append-only log: one JSON object a line, on disk before it is answered."""
 
 from __future__ import annotations
 
@@ -111,7 +111,14 @@ class Store:
         self._apply(event)
 
     def _apply(self, event: dict[str, Any]) -> None:
-        kind, subject = event["event"], event.get("subject")
+        kind = event["event"]
+        if kind == "level":
+            if event["level"] is None:
+                self.levels.pop(event["subject"], None)
+            else:
+                self.levels[event["subject"]] = event["level"]
+            return
+        subject = str(event.get("subject"))
         if kind == "schema":
             schema = StoredSchema(event["schema"], tuple(map(Reference.from_json, event["references"])))
             self.schemas[event["id"]] = schema
@@ -123,8 +130,3 @@ class Store:
             self.subjects[subject][event["version"]].deleted = True
         elif kind == "purge":
             self.subjects[subject].pop(event["version"], None)
-        elif kind == "level":
-            if event["level"] is None:
-                self.levels.pop(subject, None)
-            else:
-                self.levels[subject] = event["level"]
