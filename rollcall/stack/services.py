@@ -54,9 +54,14 @@ class Service(ABC):
         return self.ports[self.port_names[0]]
 
     @property
-    def log(self) -> Path:
-        """Where the process's own output goes: what to read when it does not start."""
+    def output(self) -> Path:
+        """Where the process's standard output and errors go."""
         return self.home.logs / f"{self.name}.out"
+
+    @property
+    def log(self) -> Path:
+        """What to read when it does not start."""
+        return self.output
 
     @property
     @abstractmethod
@@ -77,6 +82,10 @@ class Kafka(Service):
 
     name = "kafka"
     port_names = ("kafka", "kafka_controller")
+
+    @property
+    def log(self) -> Path:
+        return self.home.logs / "kafka.log"
 
     @property
     def url(self) -> str:

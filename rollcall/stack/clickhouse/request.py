@@ -135,7 +135,7 @@ def insert_head(sql: bytes) -> InsertHead | None:
     if found is None:
         return None
     settings = (found["settings"] or b"").decode()
-    return InsertHead(found["target"].decode(), found["format"].decode(), settings, found.end())
+    return InsertHead(found["target"].decode().strip(), found["format"].decode(), settings, found.end())
 
 
 def statement_kind(sql: bytes) -> str:

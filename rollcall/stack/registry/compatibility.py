@@ -75,8 +75,8 @@ def _check_defaults(schema: avro.schema.Schema, seen: set[int]) -> None:
         for field in schema.fields:
             if field.has_default and not _fits(field.default, field.type):
                 raise InvalidSchemaError(
-                    f"Invalid Avro schema: default {json.dumps(field.default)} of field {field.name} in {schema.fullname}"
-                    f" does not fit its type {field.type}"
+                    f"Invalid Avro schema: default {json.dumps(field.default)} of field {field.name} "
+                    f"in {schema.fullname} does not fit its type {field.type}"
                 )
             _check_defaults(field.type, seen)
     elif isinstance(schema, avro.schema.UnionSchema):
