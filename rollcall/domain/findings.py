@@ -63,7 +63,7 @@ EXCEPTIONS: tuple[Finding, ...] = (
     Finding(
         "code_out_of_date",
         "The code is not in use on the session date (H, F and Y are withdrawn; C1, C2, J1, K, Q and Y1 to Y7 are new).",
-        "It keeps its category, as in the Department's figures: rates stand, but the register is not as the law has it.",
+        "It keeps its category, as in the Department's figures: rates stand; the register is not as the law has it.",
         "Replace it in the source with the code in use on that date.",
     ),
     Finding(
