@@ -127,7 +127,8 @@ def migrate(client: Client, database: str, migrations: Sequence[Migration] | Non
     Raises ClickHouseError when an applied migration was changed since, is unknown to this version, a table that is not
     ours is in the way, or a statement fails; what was applied before stays applied.
     """
-    migrations = committed() if migrations is None else migrations
+    committed_ones = committed()
+    migrations = committed_ones if migrations is None else migrations
     client.command(f"CREATE DATABASE IF NOT EXISTS `{_checked(database)}`", use_database=False)
     client.database = database
     client.command(load("migration_table"))
@@ -143,7 +144,8 @@ def migrate(client: Client, database: str, migrations: Sequence[Migration] | Non
             continue
         _apply(client, migration)
         done.append(migration.name)
-    seed(client)
+    if migrations == committed_ones:
+        seed(client)
     return Outcome(tuple(done), tuple(skipped))
 
 
