@@ -1,7 +1,8 @@
 """Fixtures every folder of tests may use: one embedded stack a run, a fresh database and settings a test.
 
 The stack is the real one (Kafka, registry, the ClickHouse engine behind its HTTP front) in a folder of its own, so a
-run meets neither a stack of the checkout nor another run. A test that kills a service makes its own stack.
+run meets neither a stack of the checkout nor another run. A test that kills a service makes its own stack. With
+`--stack=containers` the same tests run on containers; every test that needs the stack carries the mark `stack`.
 """
 
 from __future__ import annotations
@@ -27,12 +28,26 @@ def _no_settings_from_outside() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def embedded_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The one running `EmbeddedStack` of this run. Do not kill its parts: other tests stand on it."""
-    from rollcall.stack import EmbeddedStack
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stack", choices=["embedded", "containers"], default="embedded", help="What the tests stand on.")
 
-    stack = EmbeddedStack(tmp_path_factory.mktemp("stack"))
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test that needs the stack, however indirectly, is marked so: nobody has to remember it."""
+    for item in items:
+        if "running_stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.stack)
+
+
+@pytest.fixture(scope="session")
+def running_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The one stack of this run, embedded or of containers: `up()` gives its URLs, `home` its folder."""
+    if request.config.getoption("--stack") == "containers":
+        from tests.containers.stack import ContainerStack as Stack
+    else:
+        from rollcall.stack import EmbeddedStack as Stack  # type: ignore[assignment]
+
+    stack = Stack(tmp_path_factory.mktemp("stack"))
     try:
         stack.up()
         yield stack
@@ -41,15 +56,23 @@ def embedded_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def stack(embedded_stack: Any) -> Any:
-    """Its `StackUrls`: kafka, registry, clickhouse_host, clickhouse_port."""
-    return embedded_stack.up()
+def embedded_stack(running_stack: Any, request: pytest.FixtureRequest) -> Any:
+    """The running `EmbeddedStack`, for tests of the stack itself. Do not kill its parts: other tests stand on it."""
+    if request.config.getoption("--stack") == "containers":
+        pytest.skip("about the embedded stack, and this run stands on containers")
+    return running_stack
 
 
 @pytest.fixture(scope="session")
-def stack_home(embedded_stack: Any) -> Path:
+def stack(running_stack: Any) -> Any:
+    """Its `StackUrls`: kafka, registry, clickhouse_host, clickhouse_port."""
+    return running_stack.up()
+
+
+@pytest.fixture(scope="session")
+def stack_home(running_stack: Any) -> Path:
     """The folder of the stack: `Settings.load(home=stack_home)` finds it, and so does `rollcall --home`."""
-    return Path(embedded_stack.home)
+    return Path(running_stack.home)
 
 
 @pytest.fixture(scope="session")
