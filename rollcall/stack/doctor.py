@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,10 +120,14 @@ def _program(name: str, command: list[str], advice: str) -> Check:
 
 
 def _services(stack: EmbeddedStack) -> Iterator[Check]:
-    started: Callable[[str], str] = "`rollcall up` starts it again; why it ended stands in {}.".format
     for service in stack.status().services:
         found = f"pid {service.pid}, {'answers' if service.ready else 'does not answer'} at {service.url}"
         if not service.running:
             found = "not running"
         stopped_all = not stack.pids()
-        yield Check(service.name, service.ready or stopped_all, found, "" if service.ready else started(service.log))
+        yield Check(
+            service.name,
+            service.ready or stopped_all,
+            found,
+            "" if service.ready else f"`rollcall up` starts it again; its log is {service.log}.",
+        )

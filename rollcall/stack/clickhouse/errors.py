@@ -34,6 +34,12 @@ class QueryError(Exception):
         return cls(code, f"Code: {code}. DB::Exception: {message} ({name})")
 
     @property
+    def name(self) -> str:
+        """The name of the code, such as UNKNOWN_TABLE; empty when the text has none."""
+        found = re.findall(r"\(([A-Z][A-Z0-9_]{2,})\)", self.text)
+        return str(found[-1]) if found else ""
+
+    @property
     def status(self) -> int:
         return _STATUS.get(self.code, 500)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import select
 import signal
@@ -15,6 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 from pathlib import Path
@@ -25,6 +27,7 @@ from rollcall.stack.clickhouse.bodies import Compressor, body_chunks, compressor
 from rollcall.stack.clickhouse.engine import Engine, Result, Statement
 from rollcall.stack.clickhouse.errors import QueryError
 from rollcall.stack.clickhouse.request import READING, InsertHead, Request, insert_head, multipart_fields
+from rollcall.stack.clickhouse.sessions import Sessions
 from rollcall.stack.clickhouse.users import UserRules, authenticate
 from rollcall.stack.home import HOST
 
@@ -36,6 +39,8 @@ MAX_STATEMENTS = 16
 MAX_STATEMENT = 256 * 1024 * 1024
 #: With wait_end_of_query a result is held back until it is complete, up to this size (bytes); then it is sent.
 MAX_HELD_BACK = 64 * 1024 * 1024
+#: Query ids that may go into a log as they are: a client chooses them.
+_PLAIN_ID = re.compile(r"[\w./:-]{1,64}")
 
 
 class Front(ThreadingHTTPServer):
@@ -49,6 +54,7 @@ class Front(ThreadingHTTPServer):
         self.engine, self.rules = engine, rules
         self.slots = threading.BoundedSemaphore(MAX_STATEMENTS)
         self.watcher = _Watcher(engine)
+        self.sessions = Sessions()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is nothing to write down; anything else is."""
@@ -85,8 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = 64 * 1024
     server: Front
-    #: Whether the request's body was read to its end: if not, the connection cannot be used again.
-    body_left = False
+    query_id = ""
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing for each request."""
@@ -102,7 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         self.query_id = ""
-        self.headers_sent = False
+        chunked = (self.headers.get("Transfer-Encoding") or "").lower() == "chunked"
+        self._raw = body_chunks(self.rfile, int(self.headers.get("Content-Length") or 0), chunked)
         try:
             request = Request.read(self.command, self.path, self.headers)
             self.query_id = request.query_id
@@ -117,7 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
         statement.database = request.database
         statement.settings = request.settings
         statement.bindings = request.bindings
+        statement.before = self.server.sessions.said(request.user, request.session)
         statement.after_settings = self.server.rules.held_to(request)
+        self.server.sessions.refuse_temporary_tables(statement.sql)
         reading = statement.kind in READING
         try:
             with self.server.slots:
@@ -128,6 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
                         result = self.server.engine.insert(statement, head, descriptor)
                     else:
                         result = self.server.engine.run(statement)
+                    self.server.sessions.remember(request.user, request.session, statement.sql)
                     self._deliver(request, result)
                 finally:
                     if reading:
@@ -139,10 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _read(self, request: Request) -> tuple[Statement, InsertHead | None, Iterator[bytes | memoryview]]:
         """The statement, and for an insert the data that follows it (in the body, or after the statement in it)."""
         encoding = self.headers.get("Content-Encoding") or ""
-        chunked = (self.headers.get("Transfer-Encoding") or "").lower() == "chunked"
-        length = int(self.headers.get("Content-Length") or 0)
-        self.body_left = chunked or length > 0
-        body = decompressed(self._tracked(length, chunked), encoding)
+        body = decompressed(self._raw, encoding)
         content_type = self.headers.get("Content-Type") or ""
         if content_type.startswith("multipart/"):
             request.parameters.update(multipart_fields(content_type, _joined(body)))
@@ -164,12 +170,6 @@ class _Handler(BaseHTTPRequestHandler):
         if not sql.strip():
             raise QueryError.of(62, "SYNTAX_ERROR", "The query is empty.")
         return Statement(sql, request.default_format), None, iter(())
-
-    def _tracked(self, length: int, chunked: bool) -> Iterator[memoryview]:
-        if self.headers.get("Expect", "").lower() == "100-continue":
-            self.wfile.flush()
-        yield from body_chunks(self.rfile, length, chunked)
-        self.body_left = False
 
     def _deliver(self, request: Request, result: Result) -> None:
         pieces, held = result.pieces, list[bytes]()
@@ -208,6 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._chunk(compressor.chunk(piece))
         except QueryError as error:
             # The status is gone: the error goes into the body between marks that only this response has.
+            self._note(error)
             tag = headers["X-ClickHouse-Exception-Tag"]
             text = error.text + "\n"
             note = f"\r\n__exception__\r\n{tag}\r\n{text}{len(text.encode())} {tag}\r\n__exception__\r\n"
@@ -229,21 +230,29 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _send_head(self, status: int, headers: dict[str, str]) -> None:
-        self.headers_sent = True
         self.send_response(status)
-        self.send_header("X-ClickHouse-Query-Id", getattr(self, "query_id", ""))
+        if self.query_id:
+            self.send_header("X-ClickHouse-Query-Id", self.query_id)
         self.send_header("X-ClickHouse-Server-Display-Name", "rollcall")
         self.send_header("X-ClickHouse-Timezone", self.server.engine.timezone)
-        if self.body_left:
-            self.send_header("Connection", "close")
-            self.close_connection = True
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
 
     def _refuse(self, error: QueryError) -> None:
+        self._note(error)
+        # A client that still sends would see a reset connection instead of the error.
+        for _ in self._raw:
+            pass
         text = f"{error.text.rstrip()} (version {self.server.engine.version} (embedded))\n"
         self._send(error.status, text.encode(), {"X-ClickHouse-Exception-Code": str(error.code)})
+
+    def _note(self, error: QueryError) -> None:
+        """Write codes only: the text of an error quotes the statement, and a statement may hold a pupil's id."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        query = self.query_id if _PLAIN_ID.fullmatch(self.query_id) else "-"
+        sys.stderr.write(f"{now} query {query} failed with code {error.code} ({error.name})\n")
+        sys.stderr.flush()
 
 
 def _joined(body: Iterator[bytes | memoryview]) -> bytes:
