@@ -45,7 +45,7 @@ lock: ## Choose versions and write their hashes to requirements/ again (needs uv
 clean: ## Stop the embedded stack of this folder and remove what was made here, .venv aside
 	@if [ -f .rollcall/stack.json ] && [ -x $(BIN)/rollcall ]; then $(BIN)/rollcall down; fi
 	rm -rf .rollcall build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache ./*.egg-info
-	find schemas connectors streams sinks rollcall tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## The same, and .venv
 	rm -rf $(VENV)

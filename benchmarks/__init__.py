@@ -1,0 +1,3 @@
+"""What `rollcall bench` runs: each measurement with its check against the answer key."""
+
+from __future__ import annotations
