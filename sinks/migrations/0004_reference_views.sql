@@ -26,8 +26,9 @@ CREATE VIEW code_categories
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
-    canonical_code, label, category, in_possible_sessions, counts_as_attendance, absence_type, canonical_code IN ('L', 'U'),
-    if(valid_from = min(valid_from) OVER (PARTITION BY canonical_code), toDate(0), valid_from)
+    canonical_code, label, category, in_possible_sessions AS is_possible, counts_as_attendance AS is_attendance, absence_type,
+    canonical_code IN ('L', 'U') AS is_late,
+    if(valid_from = min(valid_from) OVER (PARTITION BY canonical_code), toDate(0), valid_from) AS applies_from
 FROM code_category FINAL
 COMMENT 'What each code counts as, from a session date on. Rule 4: outside its dates a code keeps its last (or first) category';
 
@@ -52,9 +53,9 @@ CREATE VIEW schools
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
-    urn, name, la_code, la_name, region_code, region_name, trust_id, trust_name, establishment_type, phase, state_funded,
-    state_funded AND phase IN ('Primary', 'Secondary', 'Special'), status, valid_from,
-    least(valid_to, next_from - 1)
+    f.urn AS urn, f.name AS school_name, la_code, la_name, region_code, region_name, trust_id, trust_name, establishment_type,
+    phase, state_funded, state_funded AND phase IN ('Primary', 'Secondary', 'Special') AS in_headline, status,
+    f.valid_from AS valid_from, least(f.valid_to, f.next_from - 1) AS valid_to
 FROM
 (
     SELECT *, leadInFrame(valid_from, 1, toDate('2149-06-06'))
@@ -65,7 +66,7 @@ FROM
         FROM (SELECT * FROM school FINAL ORDER BY taken_at DESC LIMIT 1 BY urn, valid_from)
     )
     WHERE taken_at = latest_so_far
-)
+) AS f
 COMMENT 'Schools as they were: join on urn and the session date between valid_from and valid_to (rule 12)';
 
 CREATE VIEW roll
@@ -86,8 +87,8 @@ CREATE VIEW roll
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     urn, pupil_id, first_day, last_day, status, year_group, age_31_august, boarder, part_time, in_scope,
-    boarder OR status = 'pre-admission' OR (part_time AND year_group IN ('N1', 'N2')),
-    year_group IN ('12', '13', '14') OR age_31_august >= 16
+    boarder OR status = 'pre-admission' OR (part_time AND year_group IN ('N1', 'N2')) AS never_missing,
+    year_group IN ('12', '13', '14') OR age_31_august >= 16 AS is_post_16
 FROM enrolment FINAL
 WHERE (urn, taken_at) IN
     (SELECT toUInt32(key), max(taken_at) FROM reference_version WHERE kind = 'roster' GROUP BY key)
@@ -133,7 +134,7 @@ CREATE VIEW open_days
     urn          UInt32 COMMENT 'School'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT DISTINCT days.session_date, terms.urn
+AS SELECT DISTINCT days.session_date AS session_date, terms.urn AS urn
 FROM (SELECT DISTINCT arrayJoin(arrayMap(n -> first_day + n, range(toUInt32(last_day - first_day + 1)))) AS session_date
       FROM (SELECT DISTINCT first_day, last_day FROM calendar_term WHERE last_day >= first_day)) AS days
 CROSS JOIN
@@ -162,9 +163,12 @@ CREATE VIEW registers_expected
     has_begun    Bool COMMENT 'The register has opened'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT d.session_date, d.urn, r.session, r.group_id, min(r.opens_at), max(r.closes_at),
+AS SELECT
+    d.session_date AS session_date, d.urn AS urn, r.session AS session, r.group_id AS group_id,
+    min(r.opens_at) AS opens_at, max(r.closes_at) AS closes_at,
     d.session_date < toDate(now('Europe/London'))
         OR (d.session_date = toDate(now('Europe/London')) AND min(r.opens_at) <= formatDateTime(now('Europe/London'), '%H:%i'))
+        AS has_begun
 FROM open_days AS d
 INNER JOIN registers_timetabled AS r ON r.urn = d.urn
 WHERE d.session_date BETWEEN r.valid_from AND r.valid_to AND has(r.weekdays, toDayOfWeek(d.session_date))
@@ -180,11 +184,13 @@ CREATE VIEW sessions_expected
     has_begun    Bool COMMENT 'The session has begun; AM at 00:00 and PM at 12:00 where no timetable says'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT session_date, urn, session, max(has_begun) FROM registers_expected GROUP BY session_date, urn, session
+AS SELECT r.session_date AS session_date, r.urn AS urn, r.session AS session, max(r.has_begun) AS has_begun
+FROM registers_expected AS r
+GROUP BY r.session_date, r.urn, r.session
 UNION ALL
 SELECT session_date, urn, arrayJoin(['AM', 'PM']) AS session,
     session_date < toDate(now('Europe/London'))
-        OR (session_date = toDate(now('Europe/London')) AND (session = 'AM' OR toHour(now('Europe/London')) >= 12))
+        OR (session_date = toDate(now('Europe/London')) AND (session = 'AM' OR toHour(now('Europe/London')) >= 12)) AS has_begun
 FROM open_days
 WHERE toDayOfWeek(session_date) <= 5 AND urn NOT IN (SELECT urn FROM registers_timetabled)
 COMMENT 'Sessions each school is expected to mark, day by day';
@@ -196,9 +202,9 @@ CREATE VIEW session_openings
     opens_at LowCardinality(String) COMMENT 'HH:MM, Europe/London: when its first register opens today'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT urn, session, min(opens_at)
-FROM registers_timetabled
+AS SELECT t.urn AS urn, t.session AS session, min(t.opens_at) AS opens_at
+FROM registers_timetabled AS t
 WHERE toDate(now('Europe/London')) BETWEEN valid_from AND valid_to
   AND has(weekdays, toDayOfWeek(now('Europe/London')))
-GROUP BY urn, session
+GROUP BY t.urn, t.session
 COMMENT 'When each session of each school begins today';

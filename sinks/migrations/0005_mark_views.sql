@@ -39,17 +39,22 @@ CREATE VIEW marks_current
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS
-WITH (SELECT mapFromArrays(groupArray(bit), groupArray(name)) FROM (SELECT toUInt64(bit) AS bit, toString(any(name)) AS name FROM exception_kind GROUP BY bit)) AS names
+WITH
+    (SELECT mapFromArrays(groupArray(toUInt64(k.bit)), groupArray(toString(k.name))) FROM exception_kind AS k FINAL) AS names
 SELECT
-    m.session_date, m.urn, toString(m.session), m.pupil_id, m.source, toString(m.source_kind), m.raw_code, m.canonical_code,
-    c.label, if(m.canonical_code = '', 'unknown', c.category), c.is_possible, c.is_attendance,
-    c.absence_type = 'authorised', c.absence_type = 'unauthorised', c.is_late, m.canonical_code = '',
-    m.session_date < toDate(now('Europe/London')) OR (m.session_date = toDate(now('Europe/London'))
-        AND if(o.opens_at = '', m.session = 'AM' OR toHour(now('Europe/London')) >= 12, o.opens_at <= formatDateTime(now('Europe/London'), '%H:%i'))),
-    if(m.minutes_late < 0, NULL, m.minutes_late), m.asserted_at,
-    arrayMap(bit -> names[bit], bitPositionsToArray(m.exceptions)), m.year_group,
-    m.in_scope AND s.in_headline AND m.session_date <= s.valid_to, m.sources, m.disagree,
-    s.school_name, s.la_code, s.la_name, s.region_name, s.trust_id, s.trust_name, s.phase, m.event_id
+    m.session_date AS session_date, m.urn AS urn, toString(m.session) AS session, m.pupil_id AS pupil_id, m.source AS source,
+    toString(m.source_kind) AS source_kind, m.raw_code AS raw_code, m.canonical_code AS canonical_code, c.label AS label,
+    if(m.canonical_code = '', 'unknown', c.category) AS category, c.is_possible AS is_possible, c.is_attendance AS is_attendance,
+    c.absence_type = 'authorised' AS is_authorised, c.absence_type = 'unauthorised' AS is_unauthorised, c.is_late AS is_late,
+    m.canonical_code = '' AS is_unknown,
+    m.session_date < toDate(now('Europe/London')) OR (m.session_date = toDate(now('Europe/London')) AND if(o.opens_at = '',
+        m.session = 'AM' OR toHour(now('Europe/London')) >= 12, o.opens_at <= formatDateTime(now('Europe/London'), '%H:%i')))
+        AS has_begun,
+    if(m.minutes_late < 0, NULL, m.minutes_late) AS minutes_late, m.asserted_at AS asserted_at,
+    arrayMap(bit -> names[bit], bitPositionsToArray(m.exceptions)) AS exceptions, m.year_group AS year_group,
+    m.in_scope AND s.in_headline AND m.session_date <= s.valid_to AS in_headline, m.sources AS sources, m.disagree AS disagree,
+    s.school_name AS school_name, s.la_code AS la_code, s.la_name AS la_name, s.region_name AS region_name,
+    s.trust_id AS trust_id, s.trust_name AS trust_name, s.phase AS phase, m.event_id AS event_id
 FROM (SELECT * FROM mark_current FINAL WHERE is_mark) AS m
 ASOF LEFT JOIN schools AS s ON s.urn = m.urn AND s.valid_from <= m.session_date
 ASOF LEFT JOIN code_categories AS c ON c.canonical_code = m.canonical_code AND c.applies_from <= m.session_date
@@ -92,14 +97,19 @@ CREATE VIEW marks_history
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS
-WITH (SELECT mapFromArrays(groupArray(bit), groupArray(name)) FROM (SELECT toUInt64(bit) AS bit, toString(any(name)) AS name FROM exception_kind GROUP BY bit)) AS names
+WITH
+    (SELECT mapFromArrays(groupArray(toUInt64(k.bit)), groupArray(toString(k.name))) FROM exception_kind AS k FINAL) AS names
 SELECT
-    session_date, urn, toString(session), period, pupil_id, source, toString(source_kind), record_id, group_id, code_scheme, raw_code,
-    canonical_code, if(minutes_late < 0, NULL, minutes_late), amended_from, amend_reason, amended_by, amended_position,
-    amend_evidence, if(amended_at = toDateTime64(0, 3, 'UTC'), NULL, amended_at), deleted, superseded, asserted_at, ingested_at,
-    arrayMap(bit -> names[bit], bitPositionsToArray(exceptions)), year_group, in_scope,
-    topic, partition, offset, item, event_id
-FROM mark_event FINAL
+    e.session_date AS session_date, e.urn AS urn, toString(e.session) AS session, e.period AS period, e.pupil_id AS pupil_id,
+    e.source AS source, toString(e.source_kind) AS source_kind, e.record_id AS record_id, e.group_id AS group_id,
+    e.code_scheme AS code_scheme, e.raw_code AS raw_code, e.canonical_code AS canonical_code,
+    if(e.minutes_late < 0, NULL, e.minutes_late) AS minutes_late, e.amended_from AS amended_from, e.amend_reason AS amend_reason,
+    e.amended_by AS amended_by, e.amended_position AS amended_position, e.amend_evidence AS amend_evidence,
+    if(e.amended_at = toDateTime64(0, 3, 'UTC'), NULL, e.amended_at) AS amended_at, e.deleted AS is_deletion,
+    e.superseded AS superseded, e.asserted_at AS asserted_at, e.ingested_at AS ingested_at,
+    arrayMap(bit -> names[bit], bitPositionsToArray(e.exceptions)) AS exceptions, e.year_group AS year_group,
+    e.in_scope AS in_scope, e.topic AS topic, e.partition AS partition, e.offset AS offset, e.item AS item, e.event_id AS event_id
+FROM mark_event AS e FINAL
 COMMENT 'Every accepted mark as delivered, once';
 
 CREATE VIEW session_counts
@@ -130,14 +140,17 @@ CREATE VIEW session_counts
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
-    m.session_date, m.urn, toString(m.session), m.year_group, m.in_scope,
-    m.in_scope AND s.in_headline AND m.session_date <= s.valid_to,
-    m.canonical_code, if(m.canonical_code = '', 'unknown', c.category),
-    m.session_date < toDate(now('Europe/London')) OR (m.session_date = toDate(now('Europe/London'))
-        AND if(o.opens_at = '', m.session = 'AM' OR toHour(now('Europe/London')) >= 12, o.opens_at <= formatDateTime(now('Europe/London'), '%H:%i'))),
-    m.marks, m.marks * c.is_possible, m.marks * c.is_attendance, m.marks * (c.absence_type = 'authorised'),
-    m.marks * (c.absence_type = 'unauthorised'), m.marks * c.is_late, m.marks * (m.canonical_code = ''),
-    s.school_name, s.la_code, s.la_name, s.region_name, s.trust_id, s.trust_name, s.phase
+    m.session_date AS session_date, m.urn AS urn, toString(m.session) AS session, m.year_group AS year_group,
+    m.in_scope AS in_scope, m.in_scope AND s.in_headline AND m.session_date <= s.valid_to AS in_headline,
+    m.canonical_code AS canonical_code, if(m.canonical_code = '', 'unknown', c.category) AS category,
+    m.session_date < toDate(now('Europe/London')) OR (m.session_date = toDate(now('Europe/London')) AND if(o.opens_at = '',
+        m.session = 'AM' OR toHour(now('Europe/London')) >= 12, o.opens_at <= formatDateTime(now('Europe/London'), '%H:%i')))
+        AS has_begun,
+    m.marks AS marks, m.marks * c.is_possible AS possible, m.marks * c.is_attendance AS attendance,
+    m.marks * (c.absence_type = 'authorised') AS authorised, m.marks * (c.absence_type = 'unauthorised') AS unauthorised,
+    m.marks * c.is_late AS late, m.marks * (m.canonical_code = '') AS unknown,
+    s.school_name AS school_name, s.la_code AS la_code, s.la_name AS la_name, s.region_name AS region_name,
+    s.trust_id AS trust_id, s.trust_name AS trust_name, s.phase AS phase
 FROM (SELECT * FROM school_session FINAL WHERE marks > 0) AS m
 ASOF LEFT JOIN schools AS s ON s.urn = m.urn AND s.valid_from <= m.session_date
 ASOF LEFT JOIN code_categories AS c ON c.canonical_code = m.canonical_code AND c.applies_from <= m.session_date
@@ -166,10 +179,12 @@ CREATE VIEW school_days
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
-    session_date, urn, any(school_name), any(la_code), any(la_name), any(trust_id), any(trust_name), any(phase), in_headline,
-    sum(marks), sum(possible), sum(attendance), sum(authorised), sum(unauthorised), sum(late), sum(unknown),
-    if(sum(possible) = 0, NULL, 100 * sum(attendance) / sum(possible))
-FROM session_counts
-WHERE has_begun
-GROUP BY session_date, urn, in_headline
+    n.session_date AS session_date, n.urn AS urn, any(n.school_name) AS school_name, any(n.la_code) AS la_code,
+    any(n.la_name) AS la_name, any(n.trust_id) AS trust_id, any(n.trust_name) AS trust_name, any(n.phase) AS phase,
+    n.in_headline AS in_headline, sum(n.marks) AS marks, sum(n.possible) AS possible, sum(n.attendance) AS attendance,
+    sum(n.authorised) AS authorised, sum(n.unauthorised) AS unauthorised, sum(n.late) AS late, sum(n.unknown) AS unknown,
+    if(sum(n.possible) = 0, NULL, 100 * sum(n.attendance) / sum(n.possible)) AS attendance_rate
+FROM session_counts AS n
+WHERE n.has_begun
+GROUP BY n.session_date, n.urn, n.in_headline
 COMMENT 'A school''s day, of the sessions that have begun. Basis: statutory (registers and MIS)';

@@ -18,8 +18,10 @@ CREATE VIEW marks_missing
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
-    e.session_date, e.urn, e.session, r.pupil_id, any(r.year_group), max(r.in_scope) AND any(s.in_headline),
-    any(s.school_name), any(s.la_code), any(s.la_name), any(s.trust_id), any(s.trust_name), any(s.phase)
+    e.session_date AS session_date, e.urn AS urn, e.session AS session, r.pupil_id AS pupil_id,
+    any(r.year_group) AS year_group, max(r.in_scope) AND any(s.in_headline) AS in_headline,
+    any(s.school_name) AS school_name, any(s.la_code) AS la_code, any(s.la_name) AS la_name, any(s.trust_id) AS trust_id,
+    any(s.trust_name) AS trust_name, any(s.phase) AS phase
 FROM (SELECT session_date, urn, session FROM sessions_expected WHERE has_begun) AS e
 INNER JOIN (SELECT * FROM roll WHERE NOT never_missing) AS r ON r.urn = e.urn
 LEFT JOIN (SELECT session_date, urn, toString(session) AS session, pupil_id, true AS is_mark FROM mark_current FINAL WHERE is_mark) AS m
@@ -57,9 +59,11 @@ CREATE VIEW registers_missing
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
-    e.session_date, e.urn, e.session, e.group_id, any(e.opens_at), any(e.closes_at), uniqExact(r.pupil_id),
-    arrayElement(topK(1)(r.year_group), 1), max(r.in_scope) AND any(s.in_headline),
-    any(s.school_name), any(s.la_code), any(s.la_name), any(s.trust_id), any(s.trust_name), any(s.phase)
+    e.session_date AS session_date, e.urn AS urn, e.session AS session, e.group_id AS group_id, any(e.opens_at) AS opens_at,
+    any(e.closes_at) AS closes_at, uniqExact(r.pupil_id) AS pupils, arrayElement(topK(1)(r.year_group), 1) AS year_group,
+    max(r.in_scope) AND any(s.in_headline) AS in_headline,
+    any(s.school_name) AS school_name, any(s.la_code) AS la_code, any(s.la_name) AS la_name, any(s.trust_id) AS trust_id,
+    any(s.trust_name) AS trust_name, any(s.phase) AS phase
 FROM (SELECT * FROM registers_expected WHERE has_begun) AS e
 INNER JOIN group_members AS g ON g.urn = e.urn AND g.group_id = e.group_id
 INNER JOIN (SELECT * FROM roll WHERE NOT never_missing) AS r ON r.urn = g.urn AND r.pupil_id = g.pupil_id
@@ -92,8 +96,10 @@ CREATE VIEW quarantine_open
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
-    q.reason, q.urn, q.source, q.session_date, q.session, q.detail, q.topic, q.topic_id, q.partition, q.offset, q.item, q.schema_id,
-    q.ingested_at, k.what, k.when_it_matters, k.how_to_resolve
+    q.reason AS reason, q.urn AS urn, q.source AS source, q.session_date AS session_date, q.session AS session,
+    q.detail AS detail, q.topic AS topic, q.topic_id AS topic_id, q.partition AS partition, q.offset AS offset, q.item AS item,
+    q.schema_id AS schema_id, q.ingested_at AS ingested_at, k.what AS what, k.when_it_matters AS when_it_matters,
+    k.how_to_resolve AS how_to_resolve
 FROM (SELECT * FROM quarantine FINAL) AS q
 LEFT JOIN (SELECT * FROM quarantine_kind FINAL) AS k ON k.name = q.reason
 WHERE (q.topic_id, q.partition, q.offset, toInt64(q.item)) NOT IN
@@ -119,12 +125,14 @@ CREATE VIEW exceptions_found
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS
-WITH (SELECT mapFromArrays(groupArray(bit), groupArray(name)) FROM (SELECT toUInt64(bit) AS bit, toString(any(name)) AS name FROM exception_kind GROUP BY bit)) AS names
+WITH
+    (SELECT mapFromArrays(groupArray(toUInt64(k.bit)), groupArray(toString(k.name))) FROM exception_kind AS k FINAL) AS names
 SELECT
-    session_date, urn, toString(session) AS session, names[arrayJoin(bitPositionsToArray(exceptions))] AS exception, pupil_id, source,
-    year_group, topic, partition, offset, toInt64(item) AS item
-FROM mark_event FINAL
-WHERE exceptions != 0
+    e.session_date AS session_date, e.urn AS urn, toString(e.session) AS session,
+    names[arrayJoin(bitPositionsToArray(e.exceptions))] AS exception, e.pupil_id AS pupil_id, e.source AS source,
+    e.year_group AS year_group, e.topic AS topic, e.partition AS partition, e.offset AS offset, toInt64(e.item) AS item
+FROM mark_event AS e FINAL
+WHERE e.exceptions != 0
 UNION ALL
 SELECT session_date, urn, session, 'submission_id_reused', toUInt64(0), source, '', topic, partition, offset, toInt64(-1)
 FROM register_receipt FINAL
@@ -136,10 +144,10 @@ SELECT
     marked.session_date, marked.urn, marked.session, 'more_marks_than_roll', toUInt64(0), '', '', '', toUInt16(0), toUInt64(0), toInt64(-1)
 FROM
 (
-    SELECT session_date, urn, toString(session) AS session, sum(marks) AS marks
-    FROM school_session FINAL
-    WHERE canonical_code != 'Z'
-    GROUP BY session_date, urn, session
+    SELECT n.session_date AS session_date, n.urn AS urn, toString(n.session) AS session, sum(n.marks) AS marks
+    FROM school_session AS n FINAL
+    WHERE n.canonical_code != 'Z'
+    GROUP BY n.session_date, n.urn, n.session
 ) AS marked
 LEFT JOIN
 (
@@ -175,12 +183,15 @@ CREATE VIEW data_quality
     how_to_resolve  String COMMENT 'How to resolve it'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT f.session_date, f.urn, f.exception, true, count(), any(k.what), any(k.when_it_matters), any(k.how_to_resolve)
+AS SELECT
+    f.session_date AS session_date, f.urn AS urn, f.exception AS finding, true AS accepted, count() AS found,
+    any(k.what) AS what, any(k.when_it_matters) AS when_it_matters, any(k.how_to_resolve) AS how_to_resolve
 FROM exceptions_found AS f
 LEFT JOIN (SELECT * FROM exception_kind FINAL) AS k ON k.name = f.exception
 GROUP BY f.session_date, f.urn, f.exception
 UNION ALL
-SELECT session_date, urn, reason, false, count(), any(what), any(when_it_matters), any(how_to_resolve)
-FROM quarantine_open
-GROUP BY session_date, urn, reason
+SELECT
+    q.session_date, q.urn, q.reason, false, count(), any(q.what), any(q.when_it_matters), any(q.how_to_resolve)
+FROM quarantine_open AS q
+GROUP BY q.session_date, q.urn, q.reason
 COMMENT 'What is odd or refused, per school and day, with what to do about it';
