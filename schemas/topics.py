@@ -65,7 +65,13 @@ class Topic:
         common = {"max.message.bytes": str(MAX_MESSAGE_BYTES), "compression.type": "producer"}
         if self.kind == "reference":
             return {**common, "cleanup.policy": "compact"}
-        return {**common, "cleanup.policy": "delete", "retention.ms": str(int(retention_days * 86_400_000))}
+        return {
+            **common,
+            "cleanup.policy": "delete",
+            "retention.ms": str(int(retention_days * 86_400_000)),
+            # Arrival by the broker's clock: no sender can date its marks into the future (rule 6).
+            "message.timestamp.type": "LogAppendTime",
+        }
 
 
 _URN = "URN in ASCII digits"
