@@ -1,0 +1,178 @@
+"""What a connector promises: read this, write one class, and a new MIS is connected.
+
+A connector knows one make of source (Wonde, an OData feed, a CSV drop). It reads; it neither publishes nor remembers.
+`connectors.runner` does that for all of them, the same way: hand a page to Kafka, wait for the acknowledgement, and
+only when the whole pull is there move the cursor. So a connector may be killed at any instant, and what it had not
+finished is read again: pages arrive at least once, in order, and none is skipped. Repeats are expected, and told apart
+downstream.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, ClassVar
+
+from rollcall.errors import SourceError
+
+__all__ = [
+    "BadPage",
+    "Connector",
+    "MarksPage",
+    "Page",
+    "Pull",
+    "Reference",
+    "Refusal",
+    "Source",
+    "SourceStopped",
+    "Window",
+]
+
+
+class SourceStopped(SourceError):  # noqa: N818 - a state of the source
+    """The source does not let us in (401, 403): permission was withdrawn or the token is wrong. Pulls stop at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One school of a connector: the connector's own id for it, and the URN its messages are keyed by.
+
+    credential: a fingerprint of what lets us in, never the thing itself; a new one starts a stopped source again.
+    """
+
+    id: str
+    urn: int
+    code_scheme: str = "national"
+    credential: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Session dates of a bounded pull, both inclusive."""
+
+    first_day: date
+    last_day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """One reading of one source.
+
+    taken_at: when it began, UTC to the millisecond, the same on all its pages (rule 6).
+    since: read what changed from this instant on; None reads all. window: read these session dates whole instead.
+    """
+
+    id: str
+    source: Source
+    taken_at: datetime
+    since: datetime | None = None
+    window: Window | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it reads a whole window: only then does a mark's absence say something (rule 18)."""
+        return self.window is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page as the source gave it. `context` is what its records lean on (a code list), already fetched."""
+
+    resource: str
+    number: int
+    records: Sequence[Mapping[str, Any]]
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BadPage:
+    """A page that cannot be read at all. `body` is None where keeping it would keep names."""
+
+    resource: str
+    number: int
+    reason: str
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One record of a page that cannot become a mark, with everything taken out that names a person or is a comment."""
+
+    reason: str
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MarksPage:
+    """What a page says: marks and deletions as `attendance.mis.v1` has them, and what could not be read."""
+
+    marks: Sequence[Mapping[str, Any]] = ()
+    deletions: Sequence[str] = ()
+    refused: Sequence[Refusal] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A reference message: whole, for one key. Published when anything but `taken_at` differs from the last time."""
+
+    topic: str
+    key: str
+    record: Mapping[str, Any]
+
+
+class Connector(ABC):
+    """One make of source. Every promise below is checked, for every connector, by `tests/connectors/contract.py`."""
+
+    #: Name of the make: the `source` of its marks, the label of its metrics, the folder of its state.
+    name: ClassVar[str]
+
+    @abstractmethod
+    async def discover(self) -> Sequence[Source]:
+        """The schools to pull, those we were told of or those the source says we may read.
+
+        Raises SourceStopped, SourceError.
+        """
+
+    @abstractmethod
+    async def check(self, source: Source) -> Sequence[str]:
+        """What stands in the way of pulling this school, each one line a data manager can act on; empty when nothing.
+
+        Reads little, changes nothing, and raises nothing but programming errors: being refused is an answer.
+        """
+
+    @abstractmethod
+    def pull(self, pull: Pull) -> AsyncIterator[Page | BadPage]:
+        """Read the source from `pull.since` on, or `pull.window` whole, page by page, in the source's order.
+
+        - Follows the source's own paging to its end; a page is yielded as soon as it is read, none is held.
+        - Marks come before deletions: a deletion speaks of a record that may be among them.
+        - Throttling, errors of the server and of the network are waited out here, with jitter and as long as the source
+          asks (Retry-After), up to a bound.
+        - A page that cannot be read is yielded as BadPage, and reading goes on behind it where the source lets us.
+        - Ends only when everything was read. Raises SourceStopped at once when the source refuses us, SourceError when
+          it stays away: both mean that the pull is not complete.
+        """
+
+    @abstractmethod
+    def to_message(self, pull: Pull, page: Page) -> MarksPage:
+        """What a page says, in our words. Pure: the same page always gives the same, whatever the time.
+
+        Dates are the day the source says, in its own zone, never shifted (rule 8). No name, no comment and no plain UPN
+        is in the result (rule 27). A record that cannot be read is in `refused`; the others of its page go on. Codes
+        are passed as they are, known or not: the worker judges them (rule 2).
+        """
+
+    def reference(self, pull: Pull) -> AsyncIterator[Reference]:
+        """The school's reference data that this source is the authority for (its roster), before its marks.
+
+        The default has none. Raises as `pull` does; a reading that is not whole yields nothing, because the message
+        replaces what was known.
+        """
+        return _nothing()
+
+
+async def _nothing() -> AsyncIterator[Reference]:
+    return
+    yield  # makes this an empty generator

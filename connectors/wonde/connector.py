@@ -1,0 +1,166 @@
+"""The Wonde connector: `connectors.contract.Connector` for Wonde's API.
+
+Not published: `reference.school.v1` and `reference.register.v1`. Wonde knows neither a school's trust, region and type
+nor when its registers close; a message would replace better facts with poorer ones. `check` compares the URN instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, date
+from typing import Any
+
+import structlog
+
+from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, Refusal, Source
+from connectors.pupils import UpnKey
+from connectors.wonde import shape
+from connectors.wonde.client import Unreadable, WondeClient
+from connectors.wonde.config import WondeConfig
+from connectors.wonde.roster import TOPIC as ROSTER_TOPIC
+from connectors.wonde.roster import Listed, roster
+from rollcall import metrics
+from rollcall.domain.clock import london_date
+from rollcall.domain.codes import BY_CODE, NATIONAL
+from rollcall.errors import SourceError
+
+__all__ = ["WondeConnector"]
+
+log = structlog.get_logger()
+
+_SESSIONS, _LESSONS, _DELETIONS = "attendance/session", "attendance/lesson", "deletions"
+#: Where pupils are listed, and the enrolment status that the list itself says, if any (rule 11).
+_STUDENTS = {"students": None, "students-leaver": None, "students-pre-admission": "pre-admission"}
+
+
+class WondeConnector(Connector):
+    """Reads the schools of one configuration through one client.
+
+    today: the day it is, for the pupils' ages; None: the day it really is in London. A played day of the past needs it.
+    """
+
+    name = "wonde"
+
+    def __init__(self, config: WondeConfig, client: WondeClient, upn_key: UpnKey, *, today: date | None = None) -> None:
+        self._config = config
+        self._client = client
+        self._upn_key = upn_key
+        self._today = today
+
+    async def discover(self) -> Sequence[Source]:
+        """The schools of the configuration; where it names none, those that Wonde says the token may read."""
+        if self._config.sources or self._config.token is None:
+            return self._config.sources
+        found: list[Source] = []
+        async for page in self._client.pages("schools", self._config.token, {}):
+            if isinstance(page, Unreadable):
+                raise SourceError(f"Wonde's list of schools cannot be read: {page.reason}")
+            for school in page.records:
+                urn = str(school.get("urn") or "")
+                if urn.isdecimal() and int(urn):
+                    found.append(self._config.source(str(school["id"]), int(urn)))
+                else:
+                    log.warning("school_without_urn", school=str(school.get("id")))
+        return found
+
+    async def check(self, source: Source) -> Sequence[str]:
+        """Whether we are let in, the URN is the school's, and its codes are in the scheme it is said to use."""
+        try:
+            token = self._config.token_of(source.id)
+            school = await self._client.one(f"schools/{source.id}", token)
+            codes = await self._names(source, token, "attendance-codes", "code")
+        except SourceError as error:
+            return [str(error)]
+        found = []
+        if str(school.get("urn")) != str(source.urn):
+            found.append(f"Wonde says that {source.id} has the URN {school.get('urn')}, not {source.urn}")
+        strange = sorted(code for code in set(codes.values()) if code and code not in BY_CODE)
+        if strange and source.code_scheme == NATIONAL:
+            found.append(
+                f"{len(strange)} of its codes are not national ones: set code_scheme to local and publish a code map "
+                f"of the scheme wonde:{source.urn}"
+            )
+        return found
+
+    async def pull(self, pull: Pull) -> AsyncIterator[Page | BadPage]:
+        """Session marks, lesson marks, and (not for a window) deletions."""
+        token = self._config.token_of(pull.source.id)
+        context: dict[str, Any] = {"codes": await self._names(pull.source, token, "attendance-codes", "code")}
+        resources = (_SESSIONS, _LESSONS) if pull.complete else (_SESSIONS, _LESSONS, _DELETIONS)
+        for resource in resources:
+            async for page in self._client.pages(f"schools/{pull.source.id}/{resource}", token, _query(pull, resource)):
+                if isinstance(page, Unreadable):
+                    yield BadPage(resource, page.number, page.reason, page.body)
+                elif page.records:
+                    if resource == _LESSONS and "periods" not in context:
+                        context["periods"] = await self._names(pull.source, token, "periods", "name")
+                    yield Page(resource, page.number, page.records, context)
+
+    def to_message(self, pull: Pull, page: Page) -> MarksPage:
+        """Marks of attendance pages, ids of deletion pages."""
+        marks: list[dict[str, Any]] = []
+        deletions: list[str] = []
+        refused: list[Refusal] = []
+        for record in page.records:
+            try:
+                if page.resource == _DELETIONS:
+                    gone = shape.deletion(record)
+                    deletions += [] if gone is None else [gone]
+                    continue
+                periods = page.context["periods"] if page.resource == _LESSONS else None
+                mark = shape.mark(record, page.context["codes"], periods)
+            except ValueError as error:
+                refused.append(Refusal(str(error), shape.without_persons(record)))
+                continue
+            if _within(pull, mark["session_date"]):
+                marks.append(mark)
+        return MarksPage(marks, deletions, refused)
+
+    async def reference(self, pull: Pull) -> AsyncIterator[Reference]:
+        """The roster: pupils on roll, leavers, pupils before admission; nothing when any page of them is unreadable."""
+        token = self._config.token_of(pull.source.id)
+        students: list[Listed] = []
+        query = {"include": "education_details,extended_details,year,groups"}
+        for resource, status in _STUDENTS.items():
+            async for page in self._client.pages(f"schools/{pull.source.id}/{resource}", token, query):
+                if isinstance(page, Unreadable) or not all(_is_student(record) for record in page.records):
+                    metrics.CONNECTOR_PAGES.labels(connector=self.name, outcome="unparsable").inc()
+                    log.error("roster_unreadable", school=pull.source.id, resource=resource, page=page.number)
+                    return
+                students.extend(Listed(record, status) for record in page.records)
+        if students:
+            today = self._today or london_date(pull.taken_at)
+            yield Reference(ROSTER_TOPIC, str(pull.source.urn), roster(pull, students, self._upn_key, today))
+        else:
+            # A school without pupils is a source that has not filled up, not a school that has emptied.
+            log.warning("roster_empty", school=pull.source.id, urn=pull.source.urn)
+
+    async def _names(self, source: Source, token: str, resource: str, name: str) -> dict[str, str]:
+        """What a list of this school calls each id: the same id is something else at the next school."""
+        names: dict[str, str] = {}
+        async for page in self._client.pages(f"schools/{source.id}/{resource}", token, {}):
+            if isinstance(page, Unreadable):
+                raise SourceError(f"the school's list of {resource} cannot be read: its marks wait")
+            names.update({str(record["id"]): str(record.get(name) or "") for record in page.records if "id" in record})
+        return names
+
+
+def _query(pull: Pull, resource: str) -> dict[str, str]:
+    query: dict[str, str] = {}
+    if resource == _LESSONS:
+        query["include"] = "lesson,lesson.period"
+    if pull.window is not None:
+        query["date_from"], query["date_to"] = pull.window.first_day.isoformat(), pull.window.last_day.isoformat()
+    elif pull.since is not None:
+        query["updated_after"] = f"{pull.since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return query
+
+
+def _within(pull: Pull, day: int) -> bool:
+    """Whether a mark belongs to the pull: a server that ignores the dates asked for must not widen the window."""
+    window = pull.window
+    return window is None or shape.days(window.first_day) <= day <= shape.days(window.last_day)
+
+
+def _is_student(record: Mapping[str, Any]) -> bool:
+    return isinstance(record.get("id"), str | int) and bool(record["id"])
