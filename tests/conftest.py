@@ -80,7 +80,8 @@ def registered(stack: Any) -> dict[str, int]:
     """All committed schemas registered: topic -> id of the latest version."""
     from schemas.registry import Registry
 
-    return dict(Registry(stack.registry).ids())
+    with Registry(stack.registry) as registry:
+        return {one.topic: one.schema_id for one in registry.register_all()}
 
 
 @pytest.fixture

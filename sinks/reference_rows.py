@@ -1,0 +1,227 @@
+"""What one message of a reference topic says, as rows of the reference tables (migration 0003)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from rollcall.domain.clock import OPEN_END, OPEN_START
+from sinks.roster import Ref, in_scope, resolve
+
+__all__ = ["TABLES", "Rows", "add_rows", "to_arrow"]
+
+#: Rows by table; a row is a tuple in the order of `TABLES`.
+Rows = defaultdict[str, list[tuple[Any, ...]]]
+
+_INSTANT = pa.timestamp("ms", "UTC")
+
+#: The tables a message may fill and their columns, in the order in which they are written: the crosswalk first, so
+#: that whoever sees an enrolment can resolve its pupil.
+TABLES: dict[str, pa.Schema] = {
+    "crosswalk": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "scheme": pa.string(),
+            "ref": pa.string(),
+            "pupil_id": pa.uint64(),
+            "valid_from": pa.date32(),
+            "valid_to": pa.date32(),
+            "upn_invalid": pa.bool_(),
+            "upn_shared": pa.bool_(),
+            "ambiguous": pa.bool_(),
+            "updated_at": pa.timestamp("us", "UTC"),
+        }
+    ),
+    "enrolment": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "taken_at": _INSTANT,
+            "pupil_id": pa.uint64(),
+            "first_day": pa.date32(),
+            "last_day": pa.date32(),
+            "status": pa.string(),
+            "year_group": pa.string(),
+            "age_31_august": pa.uint8(),
+            "boarder": pa.bool_(),
+            "part_time": pa.bool_(),
+            "in_scope": pa.bool_(),
+        }
+    ),
+    "group_membership": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "taken_at": _INSTANT,
+            "group_id": pa.string(),
+            "pupil_id": pa.uint64(),
+            "first_day": pa.date32(),
+            "last_day": pa.date32(),
+        }
+    ),
+    "school": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "name": pa.string(),
+            "la_code": pa.string(),
+            "la_name": pa.string(),
+            "region_code": pa.string(),
+            "region_name": pa.string(),
+            "trust_id": pa.string(),
+            "trust_name": pa.string(),
+            "establishment_type": pa.string(),
+            "phase": pa.string(),
+            "state_funded": pa.bool_(),
+            "status": pa.string(),
+            "valid_from": pa.date32(),
+            "valid_to": pa.date32(),
+            "taken_at": _INSTANT,
+        }
+    ),
+    "expected_register": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "taken_at": _INSTANT,
+            "group_id": pa.string(),
+            "session": pa.string(),
+            "period": pa.string(),
+            "opens_at": pa.string(),
+            "closes_at": pa.string(),
+            "weekdays": pa.list_(pa.uint8()),
+            "valid_from": pa.date32(),
+            "valid_to": pa.date32(),
+        }
+    ),
+    "calendar_term": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "taken_at": _INSTANT,
+            "academic_year": pa.string(),
+            "name": pa.string(),
+            "first_day": pa.date32(),
+            "last_day": pa.date32(),
+        }
+    ),
+    "calendar_closure": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "taken_at": _INSTANT,
+            "academic_year": pa.string(),
+            "first_day": pa.date32(),
+            "last_day": pa.date32(),
+            "reason": pa.string(),
+        }
+    ),
+    "code_map": pa.schema(
+        {
+            "scheme": pa.string(),
+            "version": pa.uint32(),
+            "raw_code": pa.string(),
+            "canonical_code": pa.string(),
+            "valid_from": pa.date32(),
+            "valid_to": pa.date32(),
+            "published_at": _INSTANT,
+        }
+    ),
+}
+
+
+def to_arrow(table: str, rows: list[tuple[Any, ...]]) -> pa.Table:
+    """Rows of one table as an Arrow table with its columns and types."""
+    schema = TABLES[table]
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
+    )
+
+
+def add_rows(
+    rows: Rows, kind: str, record: Mapping[str, Any], taken_at: datetime, known: dict[Ref, int] | None = None
+) -> None:
+    """Add what a message says. `kind` as in reference_version; `record` as its schema says, dates and instants read.
+
+    A roster needs `known`, the school's crosswalk so far, (scheme, ref) -> pupil_id, and adds what it gives to it.
+    """
+    match kind:
+        case "roster":
+            _roster(rows, record, taken_at, {} if known is None else known)
+        case "school":
+            _school(rows, record, taken_at)
+        case "register":
+            _expected_registers(rows, record, taken_at)
+        case "calendar":
+            _calendar(rows, record, taken_at)
+        case "code-map":
+            _code_map(rows, record, taken_at)
+        case _:
+            raise ValueError(f"{kind} is no kind of reference data")
+
+
+def _roster(rows: Rows, record: Mapping[str, Any], taken_at: datetime, known: dict[Ref, int]) -> None:
+    urn = record["urn"]
+    pupils, crosswalk = resolve(urn, record["pupils"], known)
+    for row in crosswalk:
+        known[row.ref] = row.pupil_id
+        # The version of a row is the roster's own time: an older roster that comes late changes no flag of a newer one.
+        rows["crosswalk"].append(
+            (
+                urn,
+                *row.ref,
+                row.pupil_id,
+                OPEN_START,
+                OPEN_END,
+                row.upn_invalid,
+                row.upn_shared,
+                row.ambiguous,
+                taken_at,
+            )
+        )
+    for pupil in pupils:
+        for entry in pupil.entries:
+            age = min(max(entry["age_31_august"], 0), 255)
+            for spell in entry["enrolments"]:
+                year = spell["year_group"]
+                facts = (spell["boarder"], spell["part_time"], in_scope(age, year))
+                rows["enrolment"].append(
+                    (urn, taken_at, pupil.pupil_id, *_span(spell), spell["status"], year, age, *facts)
+                )
+            for group in entry["groups"]:
+                rows["group_membership"].append((urn, taken_at, group["group_id"], pupil.pupil_id, *_span(group)))
+
+
+def _school(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
+    facts = [record[name] or "" for name in TABLES["school"].names[1:10]]
+    valid = _span(record, "valid_from", "valid_to")
+    rows["school"].append((record["urn"], *facts, record["state_funded"], record["status"], *valid, taken_at))
+
+
+def _expected_registers(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
+    for one in record["registers"]:
+        weekdays = sorted({day for day in one["weekdays"] if 1 <= day <= 7})
+        times = (one["opens_at"], one["closes_at"], weekdays, *_span(one, "valid_from", "valid_to"))
+        rows["expected_register"].append(
+            (record["urn"], taken_at, one["group_id"], one["session"], one["period"] or "", *times)
+        )
+
+
+def _calendar(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
+    head = (record["urn"], taken_at, record["academic_year"])
+    for term in record["terms"]:
+        rows["calendar_term"].append((*head, term["name"], *_span(term)))
+    for closure in record["closures"]:
+        rows["calendar_closure"].append((*head, *_span(closure), closure["reason"]))
+
+
+def _code_map(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
+    head = (record["scheme"], record["version"])
+    for entry in record["entries"]:
+        valid = _span(entry, "valid_from", "valid_to")
+        rows["code_map"].append((*head, entry["raw_code"], entry["canonical_code"], *valid, taken_at))
+
+
+def _span(record: Mapping[str, Any], first: str = "first_day", last: str = "last_day") -> tuple[date, date]:
+    """Both days as the tables hold them: open ends by their sentinel, and nothing outside what a Date can say."""
+    begins, ends = record[first] or OPEN_START, record[last] or OPEN_END
+    return min(max(begins, OPEN_START), OPEN_END), min(max(ends, OPEN_START), OPEN_END)

@@ -1,0 +1,299 @@
+"""The loader of reference data: reads the reference topics and keeps their versions in ClickHouse, for everybody else.
+
+One process, one walk for a batch: consume, decode, write the tables, then the position. The position in ClickHouse is
+the truth, Kafka's committed offset a hint for its tools: a loader that dies anywhere begins again at the position,
+and writes the same rows once more.
+
+Nothing is skipped. A message that cannot be read, or is not about its key, goes to quarantine with its bytes, alone.
+A registry or a ClickHouse that is away stops the reading until it is back.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import confluent_kafka
+import structlog
+import urllib3
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from rollcall.errors import ClickHouseError, KafkaError
+from rollcall.settings import Settings
+from schemas import topics
+from schemas.registry import Registry, RegistryAway
+from sinks import reference
+from sinks.clickhouse import first_line, is_passing, patiently
+from streams.reference_messages import KINDS, Arrived, ReferenceReader
+
+__all__ = ["GROUP", "Loader", "Summary"]
+
+log = structlog.get_logger()
+
+GROUP = "rollcall-reference"
+
+#: A batch is closed at so many bytes: about 40,000 pupils of rosters, a hundred megabytes once decoded.
+_BATCH_BYTES = 4 * 1024 * 1024
+#: How long to wait between two tries of something that is away, in seconds.
+_PATIENCE = 0.5
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did. `messages` = `applied` + `repeated` + `refused` + `removed` (key without value)."""
+
+    messages: int = 0
+    applied: int = 0
+    repeated: int = 0
+    refused: int = 0
+    removed: int = 0
+
+
+class _StartAgain(Exception):  # noqa: N818
+    """What is in hand is not ours any more, or will not be written: read again from the position in ClickHouse."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What was consumed since the last write: decoded messages, refused ones, and how far that is."""
+
+    applied: list[reference.Applied] = field(default_factory=list)
+    refused: list[reference.Refused] = field(default_factory=list)
+    positions: dict[tuple[str, int], int] = field(default_factory=dict)
+    removed: int = 0
+
+
+class Loader:
+    """Applies the reference topics to one ClickHouse database.
+
+    `client` is connected to that database and used from the calling thread only.
+    """
+
+    def __init__(self, settings: Settings, client: Client, *, group: str = GROUP) -> None:
+        self._settings = settings
+        self._client = client
+        self._registry = Registry(settings.registry.url)
+        self._reader = ReferenceReader(self._registry)
+        self._topic_ids: dict[str, str] = {}
+        self._at_end: dict[tuple[str, int], bool] = {}
+        self._lost = False
+        self._stop = threading.Event()
+        self._consumer = Consumer(
+            {
+                **settings.kafka.client_config(),
+                "group.id": group,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+                "fetch.queue.backoff.ms": 5,
+                "partition.assignment.strategy": "range",
+                "max.poll.interval.ms": 600_000,
+                "fetch.message.max.bytes": topics.MAX_MESSAGE_BYTES,
+            },
+            logger=_silent_logger(),
+        )
+
+    def run(self, stop: threading.Event | None = None, *, once: bool = False) -> Summary:
+        """Apply what is on the topics, and what comes, until `stop` is set; with `once`, what is there at the start.
+
+        Raises KafkaError when the topics are missing, ClickHouseError when ClickHouse refuses something for good.
+        A part that is merely away is waited for.
+        """
+        self._stop = stop or threading.Event()
+        summary = Summary()
+        try:
+            self._identify_topics()
+            wanted = self._ends() if once else {}
+            self._consumer.subscribe(
+                list(KINDS), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            )
+            log.info("reference_loader_started", topics=len(KINDS), once=once)
+            while not self._stop.is_set():
+                try:
+                    self._step(summary)
+                except _StartAgain:
+                    self._assigned(self._consumer, self._consumer.assignment())
+                if once and self._reached(wanted):
+                    break
+        finally:
+            self._consumer.close()
+            self._registry.close()
+        log.info("reference_loader_stopped", messages=summary.messages, applied=summary.applied)
+        return summary
+
+    def _step(self, summary: Summary) -> None:
+        """One batch: consume, decode, write, remember."""
+        self._lost = False
+        batch, size = _Batch(), 0
+        for message in self._consumer.consume(num_messages=50, timeout=0.2):
+            if message.error() is None:
+                size += len(message.value() or b"")
+            self._take(message, batch)
+            if size >= _BATCH_BYTES:
+                self._write(batch, summary)
+                batch, size = _Batch(), 0
+        self._write(batch, summary)
+
+    def _take(self, message: Message, batch: _Batch) -> None:
+        topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
+        error = message.error()
+        if error is not None:
+            if error.code() == confluent_kafka.KafkaError._PARTITION_EOF:
+                batch.positions[self._topic_ids[topic], partition] = offset
+                self._at_end[topic, partition] = True
+            elif not error.retriable() and error.code() != confluent_kafka.KafkaError._ALL_BROKERS_DOWN:
+                raise KafkaError(f"reading {topic or 'the reference topics'}: {error.str()}")
+            return
+        self._at_end[topic, partition] = False
+        batch.positions[self._topic_ids[topic], partition] = offset + 1
+        if message.value() is None:
+            # A compacted topic's way to drop a key. What was known about the past stays known.
+            batch.removed += 1
+            log.warning("reference_key_removed", topic=topic, partition=partition, offset=offset)
+            return
+        arrived = Arrived.of(message, self._topic_ids)
+        read = self._patiently(lambda: self._reader.read(arrived))
+        if isinstance(read, reference.Applied):
+            batch.applied.append(read)
+        else:
+            batch.refused.append(read)
+            log.warning("reference_refused", topic=topic, partition=partition, offset=offset, reason=read.reason)
+
+    def _write(self, batch: _Batch, summary: Summary) -> None:
+        if not batch.positions:
+            return
+        outcome = self._patiently(lambda: self._write_once(batch))
+        summary.applied += outcome.applied
+        summary.repeated += outcome.repeated
+        summary.refused += len(batch.refused)
+        summary.removed += batch.removed
+        done = len(batch.applied) + len(batch.refused) + batch.removed
+        summary.messages += done
+        if done:
+            log.info("reference_applied", messages=done, versions=outcome.applied, repeated=outcome.repeated)
+            self._hint(batch)
+
+    def _write_once(self, batch: _Batch) -> reference.Outcome:
+        reference.refuse(self._client, batch.refused)
+        return reference.apply(self._client, batch.applied, batch.positions)
+
+    def _hint(self, batch: _Batch) -> None:
+        """Commit to Kafka what ClickHouse knows already, for tools that show lag."""
+        names = {topic_id: topic for topic, topic_id in self._topic_ids.items()}
+        offsets = [
+            TopicPartition(names[topic_id], partition, offset)
+            for (topic_id, partition), offset in batch.positions.items()
+        ]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except confluent_kafka.KafkaException as error:
+            log.info("reference_hint_failed", reason=error.args[0].name())
+
+    def _patiently(self, action: Callable[[], Result]) -> Result:
+        """Do it; while the registry or ClickHouse is away, stop reading, stay in the group, and try again.
+
+        Raises ClickHouseError when ClickHouse refuses for good, _StartAgain when the partitions are taken from us, or
+        we are told to stop, meanwhile.
+        """
+        waiting = False
+        while True:
+            try:
+                result = action()
+            except (DatabaseError, OperationalError, urllib3.exceptions.HTTPError, OSError) as error:
+                if not is_passing(error):
+                    raise ClickHouseError(f"writing reference data: {first_line(error)}") from error
+                if not waiting:
+                    log.warning("reference_waits", needs=_who(error))
+                    self._consumer.pause(self._consumer.assignment())
+                    waiting = True
+                # Nothing is read while paused: polling keeps our place in the group and hears of a rebalance.
+                self._consumer.poll(_PATIENCE)
+                if self._lost or self._stop.is_set():
+                    raise _StartAgain from None
+                continue
+            if waiting:
+                self._consumer.resume(self._consumer.assignment())
+                log.info("reference_goes_on")
+            return result
+
+    def _assigned(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        """Begin each partition where ClickHouse says, not where Kafka remembers."""
+        self._identify_topics()
+        positions = self._positions()
+        for partition in partitions:
+            place = (self._topic_ids[partition.topic], partition.partition)
+            partition.offset = positions.get(place, confluent_kafka.OFFSET_BEGINNING)
+            self._at_end[partition.topic, partition.partition] = False
+        consumer.assign(list(partitions))
+
+    def _positions(self) -> dict[tuple[str, int], int]:
+        """The applied positions, as soon as ClickHouse says them; none when we are told to stop before it does."""
+        try:
+            return patiently(
+                lambda: reference.applied_positions(self._client),
+                what="reading the position of the reference topics",
+                still_wanted=lambda: not self._stop.is_set(),
+            )
+        except ClickHouseError:
+            if self._stop.is_set():
+                return {}
+            raise
+
+    def _revoked(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self._lost = True
+        for partition in partitions:
+            self._at_end.pop((partition.topic, partition.partition), None)
+
+    def _identify_topics(self) -> None:
+        """Learn the topics' UUIDs: a topic made anew starts at offset 0 again."""
+        admin = AdminClient(self._settings.kafka.client_config(), logger=_silent_logger())
+        asked = admin.describe_topics(confluent_kafka.TopicCollection(list(KINDS)), request_timeout=30)
+        for topic, answer in asked.items():
+            try:
+                self._topic_ids[topic] = str(answer.result().topic_id)
+            except confluent_kafka.KafkaException as error:
+                missing = error.args[0].code() == confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART
+                what = "does not exist: run `rollcall topics apply`" if missing else error.args[0].str()
+                raise KafkaError(f"the topic {topic}: {what}") from None
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        """(topic id, partition) -> the offset behind the last message, for every partition that holds any."""
+        ends: dict[tuple[str, int], int] = {}
+        for topic, partition in self._partitions():
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+            if high > 0:
+                ends[self._topic_ids[topic], partition] = high
+        return ends
+
+    def _partitions(self) -> Iterator[tuple[str, int]]:
+        for topic in KINDS:
+            metadata = self._consumer.list_topics(topic, timeout=30)
+            for partition in metadata.topics[topic].partitions:
+                yield topic, partition
+
+    def _reached(self, wanted: dict[tuple[str, int], int]) -> bool:
+        """Whether everything up to `wanted` is applied, by whomever. Asked only when we are at our ends."""
+        if not self._at_end or not all(self._at_end.values()):
+            return False
+        positions = self._positions()
+        return all(positions.get(place, 0) >= offset for place, offset in wanted.items())
+
+
+def _who(error: Exception) -> str:
+    return "registry" if isinstance(error, RegistryAway) else "clickhouse"
+
+
+def _silent_logger() -> Any:
+    """librdkafka's own lines name hosts and repeat themselves; what matters is logged here, once."""
+    import logging
+
+    logger = logging.getLogger("rollcall.librdkafka")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
