@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,7 +17,7 @@ from connectors.encoding import Encoder
 from connectors.publisher import Publisher
 from connectors.pupils import UpnKey
 from connectors.refused import RefusedFolder
-from connectors.runner import Pulled, Runner, What
+from connectors.runner import OVERLAP, Pulled, Runner, What
 from connectors.state import StateFolder
 from connectors.wonde.client import Patience, WondeClient
 from connectors.wonde.connector import WondeConnector
@@ -41,29 +43,44 @@ async def run(
     window: Window | None = None,
     what: What = "all",
     at_once: int = 8,
+    overlap: timedelta = OVERLAP,
+    roster_every: float = 3600.0,
     today: date | None = None,
     patience: Patience | None = None,
     finished: Callable[[list[Pulled]], None] = lambda _round: None,
 ) -> list[Pulled]:
     """Pull every school once, or again `every` so many seconds until cancelled; `finished` is told of each round.
 
-    The roster is read in every round and published when it has changed. Returns the last round.
+    what: with "all", rosters are read in the first round and then every `roster_every` seconds, and published when they
+    have changed. overlap: how far before the cursor a pull reaches back. Returns the last round.
     Raises ConfigError, SourceError when not even the list of schools can be had; with `every` that is tried again.
     """
     refused = RefusedFolder(settings.home / "connectors" / "refused" / WondeConnector.name)
     refused.forget_old()
-    client = WondeClient(config.base_url, patience=patience)
+    client = WondeClient(config.base_url, patience=patience, a_second=config.requests_a_second)
     with Publisher(
         settings.kafka.client_config(), delivery_seconds=_DELIVERY_SECONDS, client_id="rollcall-wonde"
     ) as publisher:
         connector = WondeConnector(config, client, UpnKey.of(settings), today=today)
         runner = Runner(
-            connector, publisher, Encoder(settings.registry.url), state_of(settings), refused, at_once=at_once
+            connector,
+            publisher,
+            Encoder(settings.registry.url),
+            state_of(settings),
+            refused,
+            at_once=at_once,
+            overlap=overlap,
         )
+        rosters_read = -math.inf
         try:
             while True:
                 try:
-                    last = await runner.round(await connector.discover(), window=window, what=what)
+                    this_time: What = what
+                    if what == "all" and time.monotonic() - rosters_read < roster_every:
+                        this_time = "marks"
+                    last = await runner.round(await connector.discover(), window=window, what=this_time)
+                    if this_time == "all":
+                        rosters_read = time.monotonic()
                 except SourceError as error:
                     if every is None:
                         raise

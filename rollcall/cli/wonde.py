@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +57,7 @@ def pull(
     ] = None,
     what: Annotated[str, typer.Option(help="all, roster or marks.")] = "all",
     at_once: Annotated[int, typer.Option(help="Schools pulled at the same time.", min=1, max=256)] = 8,
+    overlap: Annotated[float, typer.Option(help="Seconds before the last pull that are read again.", min=0)] = 120,
     today: Annotated[
         datetime | None, typer.Option(help="The day it is, for a day that is played.", formats=["%Y-%m-%d"])
     ] = None,
@@ -97,6 +98,7 @@ def pull(
         window=span,
         what=what,  # type: ignore[arg-type]
         at_once=at_once,
+        overlap=timedelta(seconds=overlap),
         today=None if today is None else today.date(),
         finished=finished,
     )
