@@ -89,7 +89,8 @@ def answers(servers: str, expected_cluster: str) -> bool:
 
 def _format(home: Home, folder: Path, class_path: str) -> None:
     properties = str(folder / "server.properties")
-    storage_tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id(home), "-c", properties]
+    # In one word with its option: an id may begin with "-".
+    storage_tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id(home)}", "-c", properties]
     log = home.folder("logs") / "kafka.out"
     with log.open("ab") as output:
         done = subprocess.run(
