@@ -31,7 +31,10 @@ def cluster_id(home: Home) -> str:
     """The id of this folder's cluster, chosen at random once: what tells our Kafka from a neighbour's."""
     path = home.folder("kafka") / "cluster.id"
     if not path.exists():
-        write_atomically(path, base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=") + "\n")
+        made = "-"
+        while made.startswith("-"):  # Kafka's tools would take it for an option; its own random ids avoid it too
+            made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        write_atomically(path, made + "\n")
     return path.read_text().strip()
 
 

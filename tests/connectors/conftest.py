@@ -1,0 +1,108 @@
+"""Fixtures of the connectors' tests: real topics and schemas, what is on a topic, a stack that may be killed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+import schemas
+from connectors.encoding import Encoder
+from connectors.ingest.keys import KeyRing, add
+from connectors.publisher import Publisher
+from connectors.pupils import UpnKey
+from schemas import topics, wire
+
+_URNS = itertools.count(100_001)
+
+#: What is on a topic under a key: the decoded values, in order.
+ReadTopic = Callable[[str, int], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def urn() -> int:
+    """A school that no other test uses."""
+    return next(_URNS)
+
+
+@pytest.fixture(scope="session")
+def kafka(stack: Any, registered: dict[str, int]) -> str:
+    """Brokers, with every topic of ours there."""
+    topics.apply(AdminClient({"bootstrap.servers": stack.kafka}))
+    return str(stack.kafka)
+
+
+@pytest.fixture(scope="session")
+def publisher(kafka: str) -> Iterator[Publisher]:
+    with Publisher({"bootstrap.servers": kafka}, delivery_seconds=20) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def encoder(stack: Any, registered: dict[str, int]) -> Encoder:
+    return Encoder(stack.registry)
+
+
+@pytest.fixture(scope="session")
+def upn_key() -> UpnKey:
+    return UpnKey(b"a key that is only used in tests", "k1")
+
+
+@pytest.fixture
+def read_topic(kafka: str) -> ReadTopic:
+    return lambda topic, urn: [decoded(topic, value) for value in read(kafka, topic, str(urn))]
+
+
+@pytest.fixture
+def key_ring(tmp_path: Path) -> tuple[KeyRing, str]:
+    """A ring with one key, for the source `classroom` and every school; and the token."""
+    _, token = add(tmp_path / "keys.json", "classroom", None)
+    return KeyRing(tmp_path / "keys.json"), token
+
+
+@pytest.fixture(scope="session")
+def mortal_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A whole stack of its own whose parts a test may kill, if it brings them up again."""
+    if request.config.getoption("--stack") == "containers":
+        pytest.skip("kills parts of the embedded stack")
+    from rollcall.stack import EmbeddedStack
+    from schemas.registry import Registry
+
+    stack = EmbeddedStack(tmp_path_factory.mktemp("mortal"))
+    try:
+        urls = stack.up()
+        with Registry(urls.registry) as registry:
+            registry.register_all()
+        topics.apply(AdminClient({"bootstrap.servers": urls.kafka}))
+        yield stack
+    finally:
+        stack.down()
+
+
+def decoded(topic: str, value: bytes) -> dict[str, Any]:
+    """The record of a message, by the committed schema."""
+    return wire.decode(schemas.parsed(topic), value)
+
+
+def read(bootstrap: str, topic: str, key: str) -> list[bytes]:
+    """Every value on a topic under a key, oldest first."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tests", "enable.auto.commit": False})
+    try:
+        parts = [TopicPartition(topic, one, 0) for one in consumer.list_topics(topic, 10).topics[topic].partitions]
+        left = {part.partition: consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts}
+        consumer.assign(parts)
+        found: list[bytes] = []
+        while any(
+            consumer.position([TopicPartition(topic, one)])[0].offset < high for one, high in left.items() if high
+        ):
+            message = consumer.poll(1.0)
+            if message is not None and message.error() is None and message.key() == key.encode():
+                found.append(message.value())
+        return found
+    finally:
+        consumer.close()
