@@ -1,0 +1,91 @@
+"""What is known of schools and pupils beside the marks, as the reference model needs it, and an estate's own."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from connectors.estate.messages import PupilRefs
+from connectors.estate.pupils import UPN_INVALID, UPN_SHARED
+from connectors.estate.script import code_maps
+from rollcall.domain.codes import MapEntry
+
+if TYPE_CHECKING:
+    from connectors.estate.estate import Estate
+
+__all__ = ["Known", "World", "world_of"]
+
+
+class Known(NamedTuple):
+    """A pupil under one reference. `pupil` None: the reference names several. `findings`: upn_invalid, upn_shared."""
+
+    pupil: Hashable | None
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class World:
+    """What is known beside the marks.
+
+    pupils: by (urn, scheme, ref). enrolments: first and last day by (urn, pupil), None while on roll. maps: entries by
+    scheme. open_on: whether a school is open on a day. loaded: whether a day lies in an academic year that is known.
+    """
+
+    schools: frozenset[int]
+    pupils: Mapping[tuple[int, str, str], Known]
+    enrolments: Mapping[tuple[int, Hashable], Sequence[tuple[date, date | None]]]
+    maps: Mapping[str, Sequence[MapEntry]]
+    open_on: Callable[[int, date], bool]
+    loaded: Callable[[date], bool]
+
+    @cached_property
+    def _entries(self) -> dict[tuple[str, str], list[MapEntry]]:
+        indexed: dict[tuple[str, str], list[MapEntry]] = defaultdict(list)
+        for scheme, entries in self.maps.items():
+            for entry in entries:
+                indexed[scheme, entry.raw_code].append(entry)
+        return indexed
+
+    def canonical(self, scheme: str, raw: str, day: date) -> str:
+        """The national code that a raw code means on a day, '' when no map knows it (rule 2)."""
+        for entry in self._entries.get((scheme, raw), ()):
+            if (entry.valid_from or date.min) <= day <= (entry.valid_to or date.max):
+                return entry.canonical_code
+        return ""
+
+    def on_roll(self, urn: int, pupil: Hashable, day: date) -> bool:
+        """Whether an enrolment of the pupil at the school covers the day."""
+        return any(first <= day <= (last or date.max) for first, last in self.enrolments.get((urn, pupil), ()))
+
+
+def world_of(estate: Estate, refs: PupilRefs) -> World:
+    """The world of an estate. `refs` keys the UPNs as the edge does; pupils are named by their row."""
+    pupils: dict[tuple[int, str, str], Known] = {}
+    enrolments: dict[tuple[int, Hashable], list[tuple[date, date | None]]] = {}
+    for school in estate.schools:
+        rows = estate.pupils.of(school)
+        keyed = [refs(upn) for upn in estate.upns(school)]
+        carried = Counter(keyed)
+        for row, named in zip(rows, keyed, strict=True):
+            flags = int(estate.pupils.flags[row])
+            findings = tuple(
+                name for flag, name in ((UPN_INVALID, "upn_invalid"), (UPN_SHARED, "upn_shared")) if flags & flag
+            )
+            known = Known(row, findings)
+            pupils[school.urn, "mis", estate.pupils.mis_id(row)] = known
+            if school.pulled:
+                pupils[school.urn, "wonde", estate.pupils.wonde_id(row)] = known
+            pupils[school.urn, *named] = Known(None, findings) if carried[named] > 1 else known
+            enrolments[school.urn, row] = [estate.pupils.enrolled(row, estate.dates[0])]
+    return World(
+        schools=frozenset(school.urn for school in estate.schools),
+        pupils=pupils,
+        enrolments=enrolments,
+        maps=code_maps(estate.schools),
+        open_on=lambda _, day: estate.calendar.open(day),
+        loaded=estate.calendar.loaded,
+    )

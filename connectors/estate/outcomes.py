@@ -1,0 +1,302 @@
+"""The reference model: what must become of every mark, in plain Python over plain dicts.
+
+Written from the rules alone and sharing no code with the worker, so that the two can disagree. Feed it the messages of
+a topic's partition in their order (order between partitions does not matter, because one school's messages of a topic
+lie in one partition); it gives each mark and deletion exactly one outcome, and the state that must stand in the end.
+
+A mark's assertion key is (urn, pupil, session date, session, period, source, record id), its content (code scheme, raw
+code, minutes late, amendment), its version `asserted ms << 20 | offset mod 2^20` (rule 6).
+
+1. quarantined, with the first reason that applies: bad_session, bad_date, date_out_of_range, malformed_code,
+   unknown_school, unknown_pupil or ambiguous_pupil, contradicts_itself (two marks of one message with equal keys and
+   different content: all of them). A deletion: unknown_school, unknown_record.
+2. unchanged: the second of two equal marks of one message; or the content in force, at a version not below it, from a
+   complete message or at the same asserted time.
+3. accepted and superseded: older than a later re-assertion of the same key that was found unchanged.
+4. accepted. An older one loses in the end; it is history all the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from connectors.estate.known import Known, World
+from connectors.estate.marks import Arrival, CurrentMark, Key, Outcome, Place, Receipt
+from connectors.estate.messages import millis
+from rollcall.domain.clock import london_date
+from rollcall.domain.codes import NO_MARK, PROVISIONAL, malformed, out_of_date
+from rollcall.domain.findings import BIT
+
+__all__ = ["FUTURE_BOUND_MS", "ReferenceModel", "feed"]
+
+#: Rule 6: how far after its arrival a source may date a mark, in ms.
+FUTURE_BOUND_MS = 300_000
+#: Between sources with equally definite codes: the MIS, then registers, then kiosks.
+_RANK = {"register": 1, "mis": 2, "kiosk": 0}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _State(NamedTuple):
+    version: int
+    asserted_ms: int
+    content: Hashable
+
+
+class _Message(NamedTuple):
+    arrival: Arrival
+    urn: int
+    source: str
+    kind: str
+    complete: bool
+    scheme: str
+    asserted_ms: int
+
+
+@dataclass
+class ReferenceModel:
+    """Takes messages, keeps what must be. `outcomes` by place, `receipts` by (topic, partition, offset)."""
+
+    world: World
+    future_bound_ms: int = FUTURE_BOUND_MS
+    outcomes: dict[Place, Outcome] = field(default_factory=dict)
+    receipts: dict[tuple[str, int, int], Receipt] = field(default_factory=dict)
+    _states: dict[Key, _State] = field(default_factory=dict)
+    _reasserted: dict[Key, int] = field(default_factory=dict)
+    _records: dict[tuple[int, str, str], tuple[Key, int]] = field(default_factory=dict)
+    _assertions: dict[Key, tuple[Place, Outcome]] = field(default_factory=dict)
+
+    def refuse(self, arrival: Arrival, reason: str) -> None:
+        """A message that cannot be decoded, or whose key is not its URN, is quarantined whole."""
+        self.outcomes[Place(*arrival[:3], -1)] = Outcome("quarantined", reason)
+
+    def take(self, arrival: Arrival, record: Mapping[str, Any]) -> list[Outcome]:
+        """Take a decoded message (as fastavro gives it); returns the outcomes of its marks, then of its deletions."""
+        register = "submission_id" in record
+        said = record["submitted_at"] if register else record["taken_at"]
+        message = _Message(
+            arrival,
+            record["urn"],
+            record["source"],
+            "register" if register else "mis",
+            record["complete"],
+            record["code_scheme"],
+            millis(said),
+        )
+        amendments = {one["item"]: _amendment(one) for one in record.get("amendments", ())}
+        judged: list[tuple[Outcome, Hashable]] = [
+            self._place(message, record, mark, amendments.get(item)) for item, mark in enumerate(record["marks"])
+        ]
+        results = self._judge(message, judged)
+        for item, outcome in enumerate(results):
+            self._keep(Place(*arrival[:3], item), outcome)
+        for record_id in record.get("deletions", ()):
+            outcome = self._delete(message, record_id)
+            self._keep(Place(*arrival[:3], len(results)), outcome)
+            results.append(outcome)
+        counted = [outcome.outcome for outcome in results]
+        self.receipts[arrival[:3]] = Receipt(
+            message.urn,
+            message.source,
+            record["submission_id"] if register else record["pull_id"],
+            len(results),
+            *(counted.count(name) for name in ("accepted", "unchanged", "quarantined")),
+        )
+        return results
+
+    def assertions(self) -> Mapping[Key, tuple[Place, Outcome]]:
+        """The latest assertion of each key that is of a session, not superseded: what mark_assertion must hold."""
+        return self._assertions
+
+    def current(self) -> dict[tuple[int, Hashable, date, str], CurrentMark]:
+        """The mark that must stand by (urn, pupil, session date, session); nothing stands at keys that are absent.
+
+        Withdrawn and deleted assertions do not stand (rule 3); within a source the latest wins, between sources a
+        definite code before N and unmapped ones, then MIS before register before kiosk, then the later (rule 17).
+        """
+        standing: dict[tuple[int, Hashable, date, str], dict[str, tuple[Place, Outcome]]] = defaultdict(dict)
+        for key, (place, outcome) in self._assertions.items():
+            if outcome.deleted or outcome.canonical_code == NO_MARK:
+                continue
+            sources = standing[key.urn, key.pupil, key.session_date, key.session]
+            held = sources.get(key.source)
+            if held is None or held[1].version < outcome.version:
+                sources[key.source] = (place, outcome)
+        return {key: _winner(sources) for key, sources in standing.items()}
+
+    def _place(
+        self, message: _Message, record: Mapping[str, Any], mark: Mapping[str, Any], amendment: Hashable
+    ) -> tuple[Outcome, Hashable]:
+        """A mark before it is compared with others: refused, or accepted with its exceptions; and its content."""
+        day: date = mark["session_date"] if message.kind == "mis" else record["session_date"]
+        session: str = mark["session"] if message.kind == "mis" else record["session"]
+        period = (mark["period"] if message.kind == "mis" else record["period"]) or ""
+        modified = mark.get("modified_at")
+        said = message.asserted_ms if modified is None else millis(modified)
+        latest = message.arrival.timestamp_ms + self.future_bound_ms
+        asserted = max(0, min(said, latest))
+        raw: str = mark["code"]
+        canonical = self.world.canonical(message.scheme, raw, day)
+        known = self.world.pupils.get((message.urn, mark["pupil_scheme"], mark["pupil_ref"]))
+        reason = self._refusal(message.urn, day, session, raw, canonical, known)
+        if reason:
+            return Outcome("quarantined", reason), None
+        assert known is not None
+        key = Key(
+            message.urn, known.pupil, day, session, period, message.source, mark.get("record_id", "")
+        )  # fmt: skip
+        minutes = -1 if mark["minutes_late"] is None else mark["minutes_late"]
+        found = set(known.findings) | self._findings(key, canonical, asserted)
+        if said > latest:
+            found.add("clock_ahead")
+        outcome = Outcome(
+            outcome="accepted",
+            exceptions=sum(BIT[name] for name in found),
+            key=key,
+            kind=message.kind,
+            code_scheme=message.scheme,
+            raw_code=raw,
+            canonical_code=canonical,
+            minutes_late=minutes,
+            asserted_ms=asserted,
+            version=asserted << 20 | message.arrival.offset & 0xFFFFF,
+        )
+        return outcome, (message.scheme, raw, minutes, amendment)
+
+    def _refusal(self, urn: int, day: date, session: str, raw: str, canonical: str, known: Known | None) -> str:
+        if session not in ("AM", "PM"):
+            return "bad_session"
+        if not 1970 <= day.year <= 2149:
+            return "bad_date"
+        if not self.world.loaded(day):
+            return "date_out_of_range"
+        if not canonical and malformed(raw):
+            return "malformed_code"
+        if urn not in self.world.schools:
+            return "unknown_school"
+        if known is None:
+            return "unknown_pupil"
+        return "ambiguous_pupil" if known.pupil is None else ""
+
+    def _findings(self, key: Key, canonical: str, asserted_ms: int) -> set[str]:
+        """Exceptions of rules 1, 2 and 4. Z needs no enrolment and # no open day; a withdrawal is no mark at all."""
+        found = set()
+        day = key.session_date
+        if canonical != "Z" and not self.world.on_roll(key.urn, key.pupil, day):
+            found.add("not_on_roll")
+        if canonical not in ("#", NO_MARK) and not self.world.open_on(key.urn, day):
+            found.add("outside_calendar")
+        if canonical != NO_MARK and day > london_date(_EPOCH + timedelta(milliseconds=asserted_ms)):
+            found.add("dated_ahead")
+        if (canonical, key.session) in (("/", "PM"), ("\\", "AM")):
+            found.add("code_session_mismatch")
+        if not canonical:
+            found.add("unmapped_code")
+        if out_of_date(canonical, day):
+            found.add("code_out_of_date")
+        return found
+
+    def _judge(self, message: _Message, judged: Sequence[tuple[Outcome, Hashable]]) -> list[Outcome]:
+        """Compare the marks of one message with each other, then each with what is known."""
+        said: dict[Key, set[Hashable]] = defaultdict(set)
+        for outcome, content in judged:
+            if outcome.key is not None:
+                said[outcome.key].add(content)
+        seen: set[Key] = set()
+        results = []
+        for outcome, content in judged:
+            key = outcome.key
+            if key is None:
+                results.append(outcome)
+            elif len(said[key]) > 1:
+                results.append(outcome._replace(outcome="quarantined", reason="contradicts_itself", exceptions=0))
+            elif key in seen:
+                self._reassert(key, outcome.version)
+                results.append(outcome._replace(outcome="unchanged"))
+            else:
+                seen.add(key)
+                results.append(self._against_the_known(message, outcome, key, content))
+        return results
+
+    def _against_the_known(self, message: _Message, outcome: Outcome, key: Key, content: Hashable) -> Outcome:
+        state = self._states.get(key)
+        if (
+            state is not None
+            and state.content == content
+            and outcome.version >= state.version
+            and (message.complete or outcome.asserted_ms == state.asserted_ms)
+        ):
+            self._states[key] = _State(outcome.version, outcome.asserted_ms, content)
+            self._reassert(key, outcome.version)
+            return outcome._replace(outcome="unchanged")
+        if state is None or outcome.version >= state.version:
+            self._states[key] = _State(outcome.version, outcome.asserted_ms, content)
+        return outcome._replace(superseded=outcome.version < self._reasserted.get(key, 0))
+
+    def _reassert(self, key: Key, version: int) -> None:
+        self._reasserted[key] = max(version, self._reasserted.get(key, 0))
+
+    def _delete(self, message: _Message, record_id: str) -> Outcome:
+        if message.urn not in self.world.schools:
+            return Outcome("quarantined", "unknown_school", deleted=True)
+        held = self._records.get((message.urn, message.source, record_id))
+        if held is None:
+            return Outcome("quarantined", "unknown_record", deleted=True)
+        key = held[0]
+        latest = message.arrival.timestamp_ms + self.future_bound_ms
+        asserted = max(0, min(message.asserted_ms, latest))
+        version = asserted << 20 | message.arrival.offset & 0xFFFFF
+        state = self._states.get(key)
+        if state is None or version >= state.version:
+            self._states[key] = _State(version, asserted, "deleted")
+        return Outcome(
+            outcome="accepted",
+            superseded=version < self._reasserted.get(key, 0),
+            deleted=True,
+            key=key,
+            kind=message.kind,
+            asserted_ms=asserted,
+            version=version,
+        )
+
+    def _keep(self, place: Place, outcome: Outcome) -> None:
+        self.outcomes[place] = outcome
+        key = outcome.key
+        if outcome.outcome != "accepted" or key is None:
+            return
+        record = (key.urn, key.source, key.record_id)
+        if key.record_id and (record not in self._records or self._records[record][1] <= outcome.version):
+            self._records[record] = (key, outcome.version)
+        if key.period or outcome.superseded:
+            return
+        held = self._assertions.get(key)
+        if held is None or held[1].version <= outcome.version:
+            self._assertions[key] = (place, outcome)
+
+
+def _winner(sources: Mapping[str, tuple[Place, Outcome]]) -> CurrentMark:
+    def rank(held: tuple[Place, Outcome]) -> tuple[bool, int, int]:
+        outcome = held[1]
+        return outcome.canonical_code not in ("", PROVISIONAL), _RANK[outcome.kind], outcome.version
+
+    place, best = max(sources.values(), key=rank)
+    assert best.key is not None
+    return CurrentMark(best.raw_code, best.canonical_code, best.minutes_late, best.key.source, len(sources), place)
+
+
+def _amendment(one: Mapping[str, Any]) -> Hashable:
+    names = ("original_code", "reason_code", "staff_ref", "staff_position", "evidence")
+    return (*(one[name] for name in names), millis(one["amended_at"]))
+
+
+def feed(model: ReferenceModel, messages: Iterable[tuple[Arrival, Mapping[str, Any] | str]]) -> ReferenceModel:
+    """Feed messages in order: a record, or the reason for which it was refused whole. Returns the model."""
+    for arrival, record in messages:
+        if isinstance(record, str):
+            model.refuse(arrival, record)
+        else:
+            model.take(arrival, record)
+    return model
