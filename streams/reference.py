@@ -93,6 +93,7 @@ class Loader:
                 "enable.partition.eof": True,
                 "fetch.queue.backoff.ms": 5,
                 "partition.assignment.strategy": "range",
+                "session.timeout.ms": 6_000,  # a loader that was killed keeps its partitions so long
                 "max.poll.interval.ms": 600_000,
                 "fetch.message.max.bytes": topics.MAX_MESSAGE_BYTES,
             },
