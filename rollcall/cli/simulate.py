@@ -1,0 +1,163 @@
+"""`rollcall simulate`: a school estate that serves its MIS and posts its registers, from one seeded truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `rollcall simulate`."""
+    app.command(
+        "simulate",
+        epilog="Examples: [bold]rollcall simulate --key-file keys.json[/bold] plays one day of a trust of 48 schools; "
+        "[bold]rollcall simulate --schools 4 --pupils 1200 --no-dirt --hold[/bold] serves a small clean estate until "
+        "it is stopped.",
+    )(simulate)
+
+
+def simulate(
+    ingest_url: Annotated[
+        str | None, typer.Option(help="Base of the ingest API; without it nothing is posted.")
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(help="JSON: API key of the ingest API by source (classroom, tutor-app).")
+    ] = None,
+    wonde_config: Annotated[
+        Path | None, typer.Option(help="Write the configuration for `rollcall wonde pull` here.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same estate.")] = 1,
+    schools: Annotated[int, typer.Option(min=1, help="Schools; from 500 on in the nation's mix of phases.")] = 48,
+    pupils: Annotated[int, typer.Option(min=2, help="Pupils, over all schools.")] = 36_000,
+    day: Annotated[str, typer.Option("--date", help="School day to play, YYYY-MM-DD.")] = "2025-09-10",
+    clean: Annotated[bool, typer.Option("--no-dirt", help="Nothing goes wrong.")] = False,
+    reference: Annotated[bool, typer.Option(help="Publish the estate's reference data first.")] = True,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the Wonde-shaped server; 0 takes one.")] = 0,
+    tick_seconds: Annotated[float, typer.Option(min=0.0, help="Pause after each of the day's four ticks.")] = 0.0,
+    hold: Annotated[bool, typer.Option("--hold", help="Go on serving when the day is over, until Ctrl-C.")] = False,
+    home: Annotated[Path | None, typer.Option(help="Folder of the embedded stack.", show_default=".rollcall")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Play a school day: serve the Wonde shape on loopback, post registers to the ingest API, tick by tick.
+
+    Half the schools post, half are pulled. With dirt (the default) they repeat, correct, contradict and mistake
+    themselves at known rates; the summary counts what was put in.
+    """
+    from datetime import date as calendar_date
+
+    from connectors.estate.dirt import Dirt
+    from connectors.estate.estate import Estate
+    from rollcall.errors import UsageError
+    from rollcall.settings import Settings
+
+    settings = Settings.load(home=home) if home is not None else Settings.load()
+    try:
+        dates = [calendar_date.fromisoformat(day)]
+        estate = Estate.make(seed, schools, pupils, dates, Dirt.none() if clean else Dirt.default())
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if ingest_url is not None and key_file is None:
+        raise UsageError("posting needs --key-file: make keys with `rollcall ingest key add`")
+    keys = _keys(key_file)
+    if reference:
+        from connectors.pupils import UpnKey
+
+        count = estate.publish_reference(
+            settings.kafka.client_config(), settings.registry.url, UpnKey.of(settings).reference
+        )
+        typer.echo(f"{count} messages of reference data published", err=True)
+    posted, requests = _play(estate, ingest_url, keys, port, wonde_config, tick_seconds, hold)
+    summary = {
+        "seed": seed,
+        "date": day,
+        "schools": len(estate.schools),
+        "pupils": len(estate.pupils),
+        "posted": posted,
+        "acknowledged": len(estate.acknowledged),
+        "marks_posted": sum(len(one.submission.marks) for one in estate.acknowledged),
+        "records": sum(len(held) for held in estate.records.values()),
+        "requests": {str(status): count for status, count in sorted(requests.items())},
+        "must_stand": len(estate.script.end),
+        "missing_registers": len(estate.script.missing),
+        "dirt": dict(sorted(estate.script.counts.items())),
+    }
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+    else:
+        _print(summary)
+
+
+def _keys(key_file: Path | None) -> dict[str, str]:
+    from connectors.estate.schools import SOURCES
+    from rollcall.errors import ConfigError
+
+    if key_file is None:
+        return {}
+    try:
+        keys = json.loads(key_file.read_text(encoding="utf-8"))
+        return {source: str(keys[source]) for source in SOURCES}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigError(f"{key_file} must be JSON with a key for each of {', '.join(SOURCES)}") from None
+
+
+def _play(
+    estate: object,
+    ingest_url: str | None,
+    keys: dict[str, str],
+    port: int,
+    wonde_config: Path | None,
+    tick_seconds: float,
+    hold: bool,
+) -> tuple[int, dict[int, int]]:
+    """Serve and play all ticks; returns registers posted and the server's answers by status."""
+    import asyncio
+    import contextlib
+    import os
+    import time
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from connectors.estate.estate import Estate
+
+    assert isinstance(estate, Estate)
+    posted = 0
+    token = os.environ.get("WONDE_TOKEN", "estate-token")
+    with estate.serve(port=port, token=token) as server, Progress(console=Console(stderr=True)) as progress:
+        typer.echo(f"Wonde-shaped server: {server.base_url} (token in WONDE_TOKEN)", err=True)
+        if wonde_config is not None:
+            wonde_config.write_text(json.dumps(server.config("env:WONDE_TOKEN"), indent=2), encoding="utf-8")
+        total = sum(len(submissions) for submissions in estate.script.submissions) if ingest_url else len(estate.ticks)
+        bar = progress.add_task("Playing the day", total=total)
+        for tick in estate.ticks:
+            if ingest_url is None:
+                estate.advance(tick)
+                progress.advance(bar)
+            else:
+                posted += asyncio.run(
+                    estate.play(ingest_url, keys, ticks=[tick], progress=lambda n: progress.advance(bar, n))
+                )
+            time.sleep(tick_seconds)
+        if hold:
+            with contextlib.suppress(KeyboardInterrupt):
+                while True:
+                    time.sleep(1)
+    return posted, server.requests
+
+
+def _print(summary: dict[str, object]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_header=False)
+    for name, value in summary.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{kind} {count}" for kind, count in value.items())
+        table.add_row(name.replace("_", " "), str(value))
+    Console().print(table)
