@@ -1,0 +1,45 @@
+"""Derive: current state out of the history, for the keys that batches touched. The rule itself is SQL (sinks/sql/derive_*.sql).
+
+Derive may run twice, late, or beside another worker's: a derived row's version grows with what it has seen, and each
+writer derives after its own insert became visible, so the row that has seen most wins whoever writes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from clickhouse_connect.driver.client import Client
+
+from sinks.statements import load
+
+__all__ = ["counts_expression", "current_expression", "derive"]
+
+#: Threads a derive may use: two cores are what a worker's machine has to give.
+_SETTINGS = {"max_threads": 2, "async_insert": 0}
+
+
+def current_expression(assertions: str) -> str:
+    """The SELECT that gives mark_current out of ``assertions`` (a relation like mark_assertion FINAL, in parentheses)."""
+    return load("derive_current").replace("{assertions}", assertions)
+
+
+def counts_expression(current: str, before: str) -> str:
+    """The SELECT that gives school_session out of ``current`` (like mark_current FINAL) and ``before`` (like school_session)."""
+    return load("derive_counts").replace("{current}", current).replace("{before}", before)
+
+
+def derive(client: Client, batches: Sequence[int], between: Callable[[], None] = lambda: None) -> None:
+    """Derive mark_current, then school_session, for the keys of ``batches`` (batch ids). ``between`` runs between the two."""
+    parameters = {"batches": list(batches)}
+    client.command(
+        "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code, minutes_late,"
+        " is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree, event_id, derived_version) "
+        + current_expression(load("derive_touched_assertions")),
+        parameters=parameters, settings=_SETTINGS,
+    )  # fmt: skip
+    between()
+    client.command(
+        "INSERT INTO school_session (session_date, urn, session, in_scope, year_group, canonical_code, marks, derived_version) "
+        + counts_expression(load("derive_touched_current"), load("derive_touched_before")),
+        parameters=parameters, settings=_SETTINGS,
+    )  # fmt: skip

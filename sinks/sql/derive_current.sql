@@ -1,0 +1,65 @@
+-- The rule, once: which assertion is the mark that counts, per pupil and session (rules 3 and 17).
+-- Read by sinks/derive.py (into mark_current, for touched keys) and sinks/verify.py (rebuilt from the whole history).
+-- `assertions`: the latest mark of each record of each source, one row each: mark_assertion FINAL, restricted by its caller.
+--
+--   within a record   the latest version (done by `assertions`)
+--   within a source   what is deleted or withdrawn ('-', rule 3) does not stand; of the rest the latest
+--   between sources   a definite code before N or an unmapped one, then MIS before register before kiosk, then the latest
+--
+-- The canonical code is that of the map in force now, not of arrival. derived_version grows with what the row has seen:
+-- every assertion that is added or replaced raises the sum, a publication of a map raises the high bits.
+SELECT
+    session_date, urn, session, pupil_id,
+    argMax(s.source, s.rank) AS source,
+    argMax(s.kind, s.rank) AS source_kind,
+    argMax(s.raw, s.rank) AS raw_code,
+    argMax(s.canonical, s.rank) AS canonical_code,
+    argMax(s.minutes, s.rank) AS minutes_late,
+    max(s.stands) AS is_mark,
+    argMax(s.asserted, s.rank) AS asserted_at,
+    argMax(s.findings, s.rank) AS exceptions,
+    argMax(s.year, s.rank) AS year_group,
+    argMax(s.scope, s.rank) AS in_scope,
+    toUInt8(least(sum(s.stands), 255)) AS sources,
+    maxIf(s.canonical, s.stands) != minIf(s.canonical, s.stands) AS disagree,
+    argMax(s.event, s.rank) AS event_id,
+    bitOr(bitShiftLeft(toUInt64((SELECT max(version) FROM code_map)), 52), sum(s.seen)) AS derived_version
+FROM
+(
+    SELECT
+        session_date, urn, session, pupil_id, source,
+        any(r.kind) AS kind,
+        argMax(r.raw, r.latest) AS raw,
+        argMax(r.canonical, r.latest) AS canonical,
+        argMax(r.minutes, r.latest) AS minutes,
+        argMax(r.asserted, r.latest) AS asserted,
+        argMax(r.findings, r.latest) AS findings,
+        argMax(r.year, r.latest) AS year,
+        argMax(r.scope, r.latest) AS scope,
+        argMax(r.event, r.latest) AS event,
+        max(r.standing) AS stands,
+        sum(r.witness) AS seen,
+        (
+            stands, canonical NOT IN ('N', ''), multiIf(kind = 'mis', 3, kind = 'register', 2, 1), max(r.latest)
+        ) AS rank
+    FROM
+    (
+        SELECT
+            a.session_date AS session_date, a.urn AS urn, a.session AS session, a.pupil_id AS pupil_id, a.source AS source,
+            a.source_kind AS kind, a.raw_code AS raw, m.canonical_code AS canonical, a.minutes_late AS minutes,
+            a.asserted_at AS asserted, a.exceptions AS findings, a.year_group AS year, a.in_scope AS scope, a.event_id AS event,
+            NOT a.deleted AND m.canonical_code != '-' AS standing,
+            (standing, a.version, a.record_id) AS latest,
+            toUInt64(toUnixTimestamp64Milli(a.ingested_at) - 1767225600000) AS witness
+        FROM {assertions} AS a
+        LEFT JOIN
+        (
+            SELECT scheme, raw_code, canonical_code, valid_from, valid_to FROM code_map FINAL
+            WHERE (scheme, version) IN (SELECT scheme, max(version) FROM code_map GROUP BY scheme)
+        ) AS m
+            ON a.code_scheme = m.scheme AND a.raw_code = m.raw_code
+            AND a.session_date >= m.valid_from AND a.session_date <= m.valid_to
+    ) AS r
+    GROUP BY session_date, urn, session, pupil_id, source
+) AS s
+GROUP BY session_date, urn, session, pupil_id

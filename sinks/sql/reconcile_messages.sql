@@ -1,0 +1,37 @@
+-- What the tables, and nothing but the tables, hold of each message of one partition. Read by sinks/reconcile.py.
+-- A mark that stands in the history and in quarantine counts as history (in_both).
+SELECT
+    offset,
+    toInt64(sum(decoded)) AS decoded,
+    toInt64(sum(undecodable)) AS undecodable,
+    toInt64(sum(marks)) AS marks,
+    toInt64(sum(accepted)) AS accepted,
+    toInt64(sum(unchanged)) AS unchanged,
+    toInt64(sum(quarantined)) AS quarantined,
+    toInt64(sum(in_both)) AS in_both
+FROM
+(
+    SELECT offset, 1 AS decoded, 0 AS undecodable, marks, 0 AS accepted, unchanged, 0 AS quarantined, 0 AS in_both
+    FROM register_receipt FINAL
+    WHERE topic_id = {topic_id:String} AND partition = {partition:UInt16}
+    UNION ALL
+    SELECT offset, 0, 0, 0, uniqExact(item), 0, 0, 0
+    FROM mark_event
+    WHERE topic_id = {topic_id:String} AND partition = {partition:UInt16}
+    GROUP BY offset
+    UNION ALL
+    SELECT offset, 0, item = -1, 0, 0, 0, item >= 0 AND NOT in_history, item >= 0 AND in_history
+    FROM
+    (
+        SELECT offset, item, (offset, toInt64(item)) IN
+            (
+                SELECT offset, toInt64(item) FROM mark_event
+                WHERE topic_id = {topic_id:String} AND partition = {partition:UInt16} AND offset IN
+                    (SELECT offset FROM quarantine WHERE topic_id = {topic_id:String} AND partition = {partition:UInt16})
+            ) AS in_history
+        FROM quarantine FINAL
+        WHERE topic_id = {topic_id:String} AND partition = {partition:UInt16}
+    )
+)
+GROUP BY offset
+ORDER BY offset

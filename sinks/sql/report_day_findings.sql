@@ -1,0 +1,6 @@
+-- What is odd or refused on one day, by kind, over all schools. Read by sinks/reports.py (`rollcall report day`).
+SELECT CAST(finding, 'String') AS finding, accepted, sum(found) AS found
+FROM data_quality
+WHERE session_date = {day:Date}
+GROUP BY finding, accepted
+ORDER BY accepted DESC, found DESC, finding

@@ -1,0 +1,69 @@
+"""What the worker remembers of assertions, loaded date by date from ClickHouse when a date is first met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+from sinks.writer import Writer
+from streams import kernels
+from streams.batch import Topic
+from streams.suppression import Assertions
+
+__all__ = ["Memory"]
+
+_EPOCH = date(1970, 1, 1)
+
+
+class Memory:
+    """Assertions of the owned partitions, for the dates met so far. Dropped when partitions are revoked."""
+
+    def __init__(self, writer: Writer, owned: dict[Topic, list[int]], expected: int = 1 << 16) -> None:
+        """``owned``: partitions by topic; ``expected``: assertions to make room for at once."""
+        self.assertions = Assertions(expected)
+        self._writer, self._owned = writer, owned
+        self._days: set[int] = set()
+        #: (topic uuid, partition, offset): rows from this offset on must not be learned, they are yet to be read.
+        self.unread: list[tuple[str, int, int]] = []
+
+    def meet(self, days: Iterable[int]) -> None:
+        """Load the assertions of ``days`` (since 1970) that are not loaded yet, in one query a topic."""
+        new = sorted(set(days) - self._days)
+        if not new:
+            return
+        self._days.update(new)
+        dates = [(_EPOCH + timedelta(days=d)).isoformat() for d in new if 0 < d <= 65_535]
+        if not dates:
+            return
+        for topic, partitions in self._owned.items():
+            below = {p: offset for uuid, p, offset in self.unread if uuid == topic.uuid}
+            bounds = [below.get(p, 2**63 - 1) for p in partitions]
+            self._learn(self._writer.assertions(topic.uuid, partitions, bounds, dates))
+            self._learn_reasserted(self._writer.reasserted(topic.uuid, partitions, bounds, dates))
+
+    def _learn(self, table: object) -> None:
+        frame = pl.from_arrow(table)  # type: ignore[arg-type]
+        assert isinstance(frame, pl.DataFrame)
+        if not frame.height:
+            return
+        n = frame.height
+        period = np.full(n, kernels.hash_text(""), np.uint64)
+        key = kernels.assertion_keys(
+            frame["urn"].cast(pl.UInt32).to_numpy(), frame["day"].cast(pl.Int32).to_numpy(), frame["session"].cast(pl.UInt8).to_numpy(),
+            kernels.hash_strings(frame["source"]), period, kernels.hash_strings(frame["record_id"]),
+        )  # fmt: skip
+        self.assertions.learn(
+            key, frame["pupil_id"].cast(pl.UInt64).to_numpy(), frame["version"].cast(pl.UInt64).to_numpy(),
+            frame["content"].cast(pl.UInt64).to_numpy(),
+        )  # fmt: skip
+
+    def _learn_reasserted(self, table: object) -> None:
+        frame = pl.from_arrow(table)  # type: ignore[arg-type]
+        assert isinstance(frame, pl.DataFrame)
+        if frame.height:
+            self.assertions.learn_reasserted(
+                frame["key"].cast(pl.UInt64).to_numpy(), frame["version"].cast(pl.UInt64).to_numpy()
+            )

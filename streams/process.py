@@ -1,0 +1,159 @@
+"""From a batch of raw records to the rows to write, and the counts that must add up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from rollcall import metrics
+from rollcall.domain.findings import BIT
+from streams import rows
+from streams.batch import Batch
+from streams.decode import SchemaCache, decode
+from streams.kernels import UNCHANGED
+from streams.steps import STEPS, Context, RecordFinder, TakenOut
+from streams.suppression import Assertions
+from streams.world import World
+
+__all__ = ["Outcome", "Standing", "process"]
+
+
+@dataclass(slots=True)
+class Standing:
+    """What the tables already hold of a range in recovery.
+
+    ``marks``: steps.STANDING, with ``record`` in place of ``message``; ``quarantined``: (record, item) that stand in quarantine
+    (item -1: the whole message).
+    """
+
+    marks: pl.DataFrame
+    quarantined: pl.DataFrame
+
+    def refused_whole(self) -> frozenset[int]:
+        """Records that stand in quarantine as whole messages."""
+        return frozenset(self.quarantined.filter(pl.col("item") < 0)["record"].to_list())
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The rows of one batch, each table as Arrow columns, ready to insert; and the counts in ``batch.ranges``."""
+
+    batch: Batch
+    mark_event: pa.Table
+    quarantine: pa.Table
+    quarantine_message: pa.Table
+    register_receipt: pa.Table
+    reasons: dict[str, int] = field(default_factory=dict)
+    exceptions: dict[str, int] = field(default_factory=dict)
+    map_version: int = 0
+
+
+def process(
+    batch: Batch, schemas: SchemaCache, world: World, assertions: Assertions, find_records: RecordFinder, *,
+    future_bound_ms: int, suppress_repeats: bool = True, standing: Standing | None = None,
+    meet: Callable[[list[int]], None] = lambda _: None,
+) -> Outcome:  # fmt: skip
+    """Turn one batch into rows to write.
+
+    Every mark of a decoded message ends in exactly one of accepted, unchanged or quarantined:
+    ``marks == accepted + unchanged + quarantined`` for each range. ``meet`` is told the session dates before anything is judged,
+    to load what is remembered of them. Raises schemas.registry.RegistryAway before anything is judged.
+    """
+    started = time.perf_counter()
+    refused_whole = frozenset[int]() if standing is None else standing.refused_whole()
+    decoded = decode(batch, schemas, future_bound_ms, refused_whole)
+    metrics.STEP_SECONDS.labels(step="decode").observe(time.perf_counter() - started)
+    marks, context = decoded.marks, Context(decoded, world, assertions, find_records, suppress_repeats=suppress_repeats)
+    meet(marks["day"].unique().to_list())
+    if standing is not None:
+        marks = _set_standing_aside(marks, context, standing)
+    taken: list[TakenOut] = []
+    for step in STEPS:
+        started = time.perf_counter()
+        marks, out = step(marks, context)
+        taken += out
+        metrics.STEP_SECONDS.labels(step=step.__name__).observe(time.perf_counter() - started)
+    return _outcome(context, marks, taken)
+
+
+def _set_standing_aside(marks: pl.DataFrame, context: Context, standing: Standing) -> pl.DataFrame:
+    """Take marks whose outcome stands out of the walk; the suppress step learns those of the history in their place."""
+    number = context.decoded.messages.select("record", pl.int_range(pl.len(), dtype=pl.UInt32).alias("message"))
+    context.standing = standing.marks.join(number, on="record", how="inner").drop("record")
+    context.refused_before = standing.quarantined.join(number, on="record", how="inner").select("message", "item")
+    for settled in (context.standing, context.refused_before):
+        marks = marks.join(settled, on=["message", "item"], how="anti", maintain_order="left")
+        context.decoded.deletions = context.decoded.deletions.join(
+            settled, on=["message", "item"], how="anti", maintain_order="left"
+        )
+    return marks
+
+
+def _outcome(context: Context, marks: pl.DataFrame, taken: list[TakenOut]) -> Outcome:
+    decoded, world = context.decoded, context.world
+    batch = decoded.batch
+    new = marks if context.standing is None else marks.filter(~pl.col("stands"))
+    unchanged = new.filter(pl.col("verdict") == UNCHANGED)
+    accepted = new.filter(pl.col("verdict") != UNCHANGED) if len(unchanged) else new
+    refused = rows.refused_marks(taken)
+    counts = _count(context, accepted, unchanged, refused)
+    quarantine = rows.quarantine(decoded, refused)
+    return Outcome(
+        batch,
+        mark_event=rows.mark_event(decoded, accepted, world),
+        quarantine=quarantine,
+        quarantine_message=rows.quarantine_message(decoded, refused),
+        register_receipt=rows.register_receipt(decoded, counts, unchanged),
+        reasons=_tally(quarantine),
+        exceptions=_tally_exceptions(accepted),
+        map_version=world.code_map.version,
+    )
+
+
+def _tally(quarantine: pa.Table) -> dict[str, int]:
+    return {
+        entry["values"]: entry["counts"] for entry in quarantine["reason"].cast(pa.string()).value_counts().to_pylist()
+    }
+
+
+def _tally_exceptions(accepted: pl.DataFrame) -> dict[str, int]:
+    bits = accepted["exceptions"].to_numpy()
+    if not bits.any():
+        return {}
+    found = {name: int(np.count_nonzero(bits & np.uint32(bit))) for name, bit in BIT.items()}
+    return {name: count for name, count in found.items() if count}
+
+
+def _count(context: Context, accepted: pl.DataFrame, unchanged: pl.DataFrame, refused: pl.DataFrame) -> rows.Counts:
+    """Count marks per message, then messages and marks per range. A deletion of a record in two places is one mark."""
+    decoded = context.decoded
+    messages = len(decoded.messages)
+    distinct = bool((decoded.messages["deletions"] > 0).any())
+
+    def per_message(frame: pl.DataFrame) -> npt.NDArray[np.int64]:
+        counted = frame.select("message", "item").unique() if distinct else frame
+        return np.bincount(counted["message"].to_numpy(), minlength=messages).astype(np.int64)
+
+    counts = rows.Counts(
+        marks=(decoded.messages["marks"].to_numpy() + decoded.messages["deletions"].to_numpy()).astype(np.int64),
+        accepted=per_message(accepted), unchanged=per_message(unchanged), quarantined=per_message(refused),
+    )  # fmt: skip
+    if context.standing is not None and context.refused_before is not None:
+        counts.accepted += per_message(context.standing.unique(["message", "item"]))
+        counts.quarantined += per_message(context.refused_before)
+    range_of = np.repeat(
+        np.arange(len(decoded.batch.ranges)), [r.messages - r.no_record for r in decoded.batch.ranges]
+    )[decoded.messages["record"].to_numpy()]  # fmt: skip
+    for i, r in enumerate(decoded.batch.ranges):
+        here = range_of == i
+        r.decoded = int(here.sum())
+        r.undecodable = r.messages - r.no_record - r.decoded
+        r.marks, r.accepted = int(counts.marks[here].sum()), int(counts.accepted[here].sum())
+        r.unchanged, r.quarantined = int(counts.unchanged[here].sum()), int(counts.quarantined[here].sum())
+    return counts

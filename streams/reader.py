@@ -1,0 +1,89 @@
+"""Reading a topic's records by offset, outside any consumer group: for recovery."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from rollcall.errors import KafkaError, LedgerError
+from rollcall.settings import KafkaSettings
+from streams.batch import Record, Topic
+
+__all__ = ["RangeReader", "record_of", "tuned"]
+
+
+def tuned(kafka: KafkaSettings) -> dict[str, Any]:
+    """Consumer settings both the worker and recovery use; librdkafka's names, measured in docs/performance.md."""
+    return {
+        **kafka.client_config(),
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        # The default of 1000 ms stalls a consumer that is faster than the fetch queue.
+        "fetch.queue.backoff.ms": 5,
+        "fetch.wait.max.ms": 50,
+        "queued.min.messages": 20_000,
+        "queued.max.messages.kbytes": 65_536,
+        "fetch.max.bytes": 16 * 1024 * 1024,
+        "max.partition.fetch.bytes": 4 * 1024 * 1024,
+        "message.max.bytes": 8 * 1024 * 1024,
+        "isolation.level": "read_committed",
+        "allow.auto.create.topics": False,
+        "topic.metadata.refresh.interval.ms": 30_000,
+        "reconnect.backoff.max.ms": 1_000,
+    }
+
+
+def record_of(message: Message, topic: Topic) -> Record:
+    """A record out of a confluent-kafka message."""
+    return Record(
+        topic,
+        message.partition() or 0,
+        message.offset() or 0,
+        message.key(),
+        message.value(),
+        message.timestamp()[1],  # type: ignore[arg-type]
+    )
+
+
+class RangeReader:
+    """Reads exact offset ranges."""
+
+    def __init__(self, kafka: KafkaSettings, timeout_s: float = 60.0) -> None:
+        self._consumer = Consumer({**tuned(kafka), "group.id": "rollcall-recovery", "auto.offset.reset": "error"})
+        self._timeout = timeout_s
+
+    def read(self, topic: Topic, partition: int, first: int, last: int) -> list[Record]:
+        """All records of [first, last]; offsets without one are absent.
+
+        Raises LedgerError when retention has taken part of the range, KafkaError when the broker does not give it in time.
+        """
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(topic.name, partition), timeout=self._timeout)
+        if low > first or high <= last:
+            raise LedgerError(
+                f"{topic.name} partition {partition}: offsets {first} to {last} are to be recovered, but the topic holds {low} to {high - 1}"
+            )
+        self._consumer.assign([TopicPartition(topic.name, partition, first)])
+        records: list[Record] = []
+        end = time.monotonic() + self._timeout
+        try:
+            while True:
+                for message in self._consumer.consume(5_000, 0.2):
+                    if message.error():
+                        raise KafkaError(f"{topic.name} partition {partition}: {message.error()}")
+                    if (message.offset() or 0) <= last:
+                        records.append(record_of(message, topic))
+                position = self._consumer.position([TopicPartition(topic.name, partition)])[0].offset
+                if position > last or (records and records[-1].offset == last):
+                    return records
+                if time.monotonic() > end:
+                    raise KafkaError(
+                        f"{topic.name} partition {partition}: offsets {first} to {last} did not come in {self._timeout:.0f} s"
+                    )
+        finally:
+            self._consumer.unassign()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._consumer.close()

@@ -1,0 +1,356 @@
+"""The worker: Kafka to ClickHouse. poll -> decode -> check -> identify -> map -> amend -> suppress -> write -> derive -> commit.
+
+The polling thread is this file: it gathers records, cuts batches, runs the steps (streams/process.py) and commits offsets.
+Writing and deriving run behind it (streams/pipeline.py). The numbered steps of the ledger and what a failure of each means
+are in docs/guarantees.md.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaError as LibrdkafkaError
+
+from rollcall import metrics
+from rollcall.errors import KafkaError
+from rollcall.failpoints import FailPoints
+from rollcall.settings import Settings
+from schemas import wire
+from schemas.registry import Registry, RegistryAway
+from sinks.clickhouse import connect, patiently
+from sinks.ledger import LedgerRange
+from streams.assignment import MARK_TOPICS, Assignment, topics_by_name
+from streams.batch import Batch, Record, TopicRange
+from streams.decode import SchemaCache
+from streams.pipeline import Fenced, Work
+from streams.process import Outcome, process
+from streams.reader import record_of, tuned
+from streams.world import ReferenceReader, World
+
+__all__ = ["Worker"]
+
+_log = structlog.get_logger()
+
+#: Records asked of librdkafka at a time.
+_POLL_RECORDS = 5_000
+#: Marks a second above which batches are cut at the short linger.
+_BUSY_MARKS_PER_S = 5_000
+#: Seconds between looks at reference data, and between tries of a registry that is away.
+_REFERENCE_EVERY_S, _REGISTRY_EVERY_S = 1.0, 1.0
+
+
+class Worker:
+    """Consumes the mark topics as one member of the consumer group, until stopped."""
+
+    def __init__(
+        self, settings: Settings, reference: ReferenceReader, fail: FailPoints | None = None, *, skip_lost: bool = False
+    ) -> None:
+        """``skip_lost``: go on where retention took offsets before they were read; the ledger records them."""
+        self._settings = settings
+        self._skip_lost = skip_lost
+        self._fail = fail or FailPoints("")
+        self._registry = Registry(settings.registry.url)
+        self._schemas = SchemaCache(self._registry)
+        self._world = World(reference)
+        self._stop = threading.Event()
+        self._assignment: Assignment | None = None
+        self._next: dict[tuple[str, int], int] = {}
+        self._held: dict[tuple[str, int], float] = {}
+        self._bytes_per_mark, self._marks_per_s = 25.0, 0.0
+        self._looked_at_reference = 0.0
+        self._last_ingested_ms = 0
+        self._trouble: BaseException | None = None
+
+    def stop(self) -> None:
+        """Finish what is in flight and return from `run`."""
+        self._stop.set()
+
+    def not_ready(self) -> dict[str, str]:
+        """What keeps the worker from being ready, empty when it is (/readyz)."""
+        if self._assignment is None:
+            return {"partitions": "none assigned yet"}
+        if self._held:
+            return {"registry": "away; partitions with unknown schemas wait"}
+        return {}
+
+    def run(self) -> None:
+        """Work until `stop`. Fenced writers start over; every other failure is raised and ends the process non-zero."""
+        self._client = connect(self._settings.clickhouse)
+        self._topics = topics_by_name(self._settings)
+        self._world.load(self._client)
+        while not self._stop.is_set():
+            try:
+                self._member()
+            except Fenced as e:
+                _log.warning("worker_fenced", why=str(e))
+
+    # ---- one membership of the group
+
+    def _member(self) -> None:
+        settings = self._settings.worker
+        consumer = Consumer(
+            {
+                **tuned(self._settings.kafka),
+                "group.id": settings.group,
+                "partition.assignment.strategy": "range",
+                "session.timeout.ms": settings.session_timeout_ms,
+                "heartbeat.interval.ms": max(settings.session_timeout_ms // 4, 200),
+                "auto.offset.reset": "earliest",
+            }
+        )
+        try:
+            consumer.subscribe(list(MARK_TOPICS), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+            while not self._stop.is_set():
+                records = self._gather(consumer)
+                if records and self._assignment is not None:
+                    self._take(consumer, self._assignment, records)
+                self._commit(consumer)
+                self._look_at_reference()
+            self._let_go(consumer, patience_s=30.0)
+        finally:
+            if self._assignment is not None:
+                self._assignment.close()
+                self._assignment = None
+            consumer.close()
+
+    def _gather(self, consumer: Consumer) -> list[Record]:
+        """Records of one batch: until it is full, or the linger since its first record is over."""
+        settings = self._settings.worker
+        busy = self._marks_per_s > _BUSY_MARKS_PER_S
+        linger = (settings.linger_busy_ms if busy else settings.linger_quiet_ms) / 1000
+        room = settings.batch_marks * self._bytes_per_mark
+        records: list[Record] = []
+        assignment, held, deadline = self._assignment, 0, time.monotonic() + 0.2
+        started = time.perf_counter()
+        while held < room and not self._stop.is_set():
+            wait = deadline - time.monotonic()
+            if wait <= 0 and (records or assignment is None or self._assignment is not assignment or not held):
+                break
+            messages = consumer.consume(_POLL_RECORDS, max(0.0, min(wait, 0.05)))
+            self._after_poll()
+            if self._assignment is not assignment:  # a rebalance: what was gathered belongs to the old assignment
+                assignment, records, held = self._assignment, [], 0
+            for message in messages:
+                if (error := message.error()) is not None:
+                    self._poll_error(error)
+                elif (record := self._admit(consumer, message, records)) is not None:
+                    if not records:
+                        deadline = time.monotonic() + linger
+                    records.append(record)
+                    held += len(record.value or b"")
+        metrics.STEP_SECONDS.labels(step="poll").observe(time.perf_counter() - started)
+        return records
+
+    def _after_poll(self) -> None:
+        if self._assignment is not None:
+            self._assignment.guard.polled()
+            self._assignment.pipeline.raise_failure()
+        if self._trouble is not None:
+            trouble, self._trouble = self._trouble, None
+            raise trouble
+
+    def _poll_error(self, error: Any) -> None:
+        if error.code() == LibrdkafkaError._PARTITION_EOF:
+            return
+        if error.fatal() or not (error.retriable() or error.code() < 0):
+            raise KafkaError(f"Kafka refuses: {error.str()}")
+        _log.warning("kafka_trouble", error=error.name())
+
+    def _admit(self, consumer: Consumer, message: Any, records: list[Record]) -> Record | None:
+        """The record of a message, or None when it is not its turn: not ours, already DONE, or of a schema nobody can tell yet."""
+        assert self._assignment is not None
+        place = (message.topic(), message.partition())
+        offset = message.offset()
+        expected = self._next.get(place)
+        if expected is None or offset < expected or self._held.get(place):
+            return None
+        ahead = self._assignment.ahead.get(place)
+        if ahead and offset >= ahead[0][0]:
+            return self._pass_over(consumer, place, ahead, records)
+        record = record_of(message, self._topics[place[0]])
+        if record.value is not None and len(record.value) >= wire.HEADER:
+            try:
+                self._schemas.ensure(wire.schema_id(record.value))
+            except ValueError:
+                pass  # no wire header: decode refuses it
+            except RegistryAway:
+                self._hold(consumer, place, offset)
+                return None
+        return record
+
+    def _pass_over(
+        self, consumer: Consumer, place: tuple[str, int], ahead: list[tuple[int, int]], records: list[Record]
+    ) -> None:
+        """Skip a range that is DONE already; what was gathered before it becomes a batch of its own first."""
+        first, last = ahead[0]
+        if any((r.topic.name, r.partition) == place for r in records):
+            consumer.seek(TopicPartition(*place, first))
+            self._held[place] = time.monotonic()
+        else:
+            self._next[place] = last + 1
+            ahead.pop(0)
+            consumer.seek(TopicPartition(*place, last + 1))
+
+    def _hold(self, consumer: Consumer, place: tuple[str, int], offset: int) -> None:
+        """The registry is away and a schema is unknown: the partition waits, nothing is refused."""
+        _log.warning("registry_away", topic=place[0], partition=place[1], offset=offset)
+        self._held[place] = time.monotonic() + _REGISTRY_EVERY_S
+        consumer.seek(TopicPartition(*place, offset))
+        consumer.pause([TopicPartition(*place)])
+        metrics.PAUSED_PARTITIONS.labels(reason="registry_away").set(len(self._held))
+
+    def _release(self, consumer: Consumer) -> None:
+        """Let partitions go on whose time to try again has come."""
+        now = time.monotonic()
+        for place, until in list(self._held.items()):
+            if now >= until:
+                del self._held[place]
+                consumer.resume([TopicPartition(*place)])
+                metrics.PAUSED_PARTITIONS.labels(reason="registry_away").set(len(self._held))
+
+    # ---- one batch
+
+    def _take(self, consumer: Consumer, assignment: Assignment, records: list[Record]) -> None:
+        """Steps 2 and 3: PENDING, and the walk of the marks; then the batch goes to the writing thread."""
+        started = time.perf_counter()
+        self._last_ingested_ms = max(int(time.time() * 1000), assignment.last_ingested_ms, self._last_ingested_ms)
+        batch = Batch.cut(records, self._next, self._last_ingested_ms)
+        batch.set_epochs(assignment.guard.epochs)
+        pending = assignment.pipeline.begin(
+            [_ledger_range(r, batch, self._world.code_map.version) for r in batch.ranges]
+        )
+        outcome = self._process(assignment, batch)
+        work = Work(
+            outcome, [_ledger_range(r, batch, outcome.map_version) for r in batch.ranges], pending,
+            min(r.timestamp_ms for r in records),
+        )  # fmt: skip
+        assignment.pipeline.submit(work, assignment.guard.polled)
+        for r in batch.ranges:
+            self._next[r.topic.name, r.partition] = r.last + 1
+        self._tell(batch, outcome, records, time.perf_counter() - started)
+        self._release(consumer)
+
+    def _process(self, assignment: Assignment, batch: Batch) -> Outcome:
+        settings = self._settings.worker
+
+        def find_records(wanted: Any) -> Any:
+            assignment.pipeline.wait_written(assignment.guard.polled)
+            return assignment.writer.records(wanted)
+
+        return process(
+            batch, self._schemas, self._world, assignment.memory.assertions, find_records,
+            future_bound_ms=settings.future_bound_seconds * 1000, suppress_repeats=settings.suppression, meet=assignment.memory.meet,
+        )  # fmt: skip
+
+    def _tell(self, batch: Batch, outcome: Outcome, records: list[Record], seconds: float) -> None:
+        """Metrics and the rate that decides the linger."""
+        metrics.BATCHES.inc()
+        marks = sum(r.marks for r in batch.ranges)
+        if marks:
+            size = sum(len(r.value or b"") for r in records)
+            self._bytes_per_mark = min(max(0.8 * self._bytes_per_mark + 0.2 * size / marks, 8.0), 500.0)
+        span = max((records[-1].timestamp_ms - records[0].timestamp_ms) / 1000, seconds, 0.1)
+        self._marks_per_s = 0.5 * self._marks_per_s + 0.5 * marks / span
+        for r in batch.ranges:
+            for outcome_name in ("decoded", "undecodable", "no_record"):
+                metrics.MESSAGES.labels(outcome=outcome_name).inc(getattr(r, outcome_name))
+            for outcome_name in ("accepted", "unchanged", "quarantined"):
+                metrics.MARKS.labels(outcome=outcome_name).inc(getattr(r, outcome_name))
+        for reason, count in outcome.reasons.items():
+            metrics.QUARANTINE_MARKS.labels(reason=reason).inc(count)
+        for name, count in outcome.exceptions.items():
+            metrics.EXCEPTIONS.labels(exception=name).inc(count)
+
+    def _commit(self, consumer: Consumer) -> None:
+        """Step 6: a hint for Kafka's own tools; the ledger is the truth."""
+        if self._assignment is None:
+            return
+        latest: dict[tuple[str, int], int] = {}
+        for topic, partition, offset in self._assignment.pipeline.committable():
+            latest[topic, partition] = max(offset, latest.get((topic, partition), 0))
+        if not latest:
+            self._release(consumer)
+            return
+        self._fail.reach("commit.before")
+        try:
+            consumer.commit(offsets=[TopicPartition(t, p, o) for (t, p), o in latest.items()], asynchronous=True)
+        except KafkaException as e:
+            _log.warning("commit_failed", error=str(e.args[0]))
+        self._fail.reach("commit.after")
+        self._tell_lag(consumer, latest)
+
+    def _tell_lag(self, consumer: Consumer, latest: dict[tuple[str, int], int]) -> None:
+        for (topic, partition), offset in latest.items():
+            _, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+            metrics.CONSUMER_LAG_RECORDS.labels(topic=topic, partition=str(partition)).set(max(0, high - offset))
+
+    def _look_at_reference(self) -> None:
+        """Take in what changed in the reference tables, at most once a second."""
+        if time.monotonic() - self._looked_at_reference < _REFERENCE_EVERY_S:
+            return
+        kinds = patiently(
+            lambda: self._world.refresh(self._client),
+            what="reading reference data",
+            still_wanted=lambda: not self._stop.is_set(),
+        )
+        if kinds:
+            metrics.REFERENCE_RELOADS.inc()
+            _log.info("reference_reloaded", kinds=sorted(kinds), pupils=len(self._world.crosswalk))
+        self._looked_at_reference = time.monotonic()
+
+    # ---- rebalances; called inside consume()
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            if not partitions:
+                return
+            self._world.refresh(self._client)
+            self._assignment = Assignment(
+                self._settings, consumer, partitions, self._topics, self._schemas, self._world, self._fail,
+                skip_lost=self._skip_lost,
+            )  # fmt: skip
+            self._next = dict(self._assignment.start)
+            self._held.clear()
+            consumer.assign(
+                [TopicPartition(p.topic, p.partition, self._next[p.topic, p.partition]) for p in partitions]
+            )
+            _log.info("partitions_assigned", count=len(partitions))
+        except BaseException as e:  # noqa: BLE001 - librdkafka's callback must return; the polling loop raises it
+            self._trouble = e
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        _log.info("partitions_revoked", count=len(partitions))
+        try:
+            self._let_go(consumer, patience_s=min(self._settings.worker.session_timeout_ms / 1000, 10.0))
+        except BaseException as e:  # noqa: BLE001 - as above
+            self._trouble = e
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        _log.warning("partitions_lost", count=len(partitions))
+        if self._assignment is not None:
+            self._assignment.guard.revoke()
+            self._assignment.close()
+            self._assignment = None
+        self._next.clear()
+
+    def _let_go(self, consumer: Consumer, patience_s: float) -> None:
+        """Finish what is in flight within ``patience_s`` or leave it PENDING, commit, forget."""
+        if self._assignment is None:
+            return
+        self._assignment.pipeline.wait_idle(patience_s, self._assignment.guard.polled)
+        self._commit(consumer)
+        self._assignment.guard.revoke()
+        self._assignment.close()
+        self._assignment = None
+        self._next.clear()
+
+
+def _ledger_range(r: TopicRange, batch: Batch, map_version: int) -> LedgerRange:
+    return LedgerRange(
+        r.topic.name, r.topic.uuid, r.partition, r.first, r.last, r.epoch, batch.id, batch.ingested_ms, r.digest, map_version,
+        r.decoded, r.undecodable, r.no_record, r.marks, r.accepted, r.unchanged, r.quarantined,
+    )  # fmt: skip
