@@ -33,7 +33,8 @@ def migrate(
     database = settings.clickhouse.database
     with server(settings.clickhouse) as client:
         if dry_run:
-            names, skipped = tuple(one.name for one in pending(client, database)), ()
+            names: tuple[str, ...] = tuple(one.name for one in pending(client, database))
+            skipped: tuple[str, ...] = ()
         else:
             outcome = apply(client, database)
             names, skipped = outcome.applied, outcome.skipped

@@ -1,0 +1,153 @@
+"""`rollcall report`: answers in a table."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from sinks.reports import DayReport, Line
+
+__all__ = ["register"]
+
+
+_HEADINGS = (
+    "Schools",
+    "Pupils",
+    "Possible",
+    "Att.\n%",
+    "Auth.\n%",
+    "Unauth.\n%",
+    "Late",
+    "Unknown",
+    "Marks\nmissing",
+    "Reg.\nmissing",
+    "Findings",
+)
+#: The same, where there is room.
+_IN_WORDS = (
+    "Schools",
+    "Pupils on their rolls",
+    "Possible sessions",
+    "Attendance %",
+    "Authorised absence %",
+    "Unauthorised absence %",
+    "Late sessions",
+    "Unknown codes",
+    "Marks missing",
+    "Registers missing",
+    "Findings",
+)
+#: Columns that the table of groups needs; a narrower terminal wraps its lines.
+_WIDTH = 120
+
+
+def register(app: typer.Typer) -> None:
+    """Add `rollcall report`."""
+    reports = typer.Typer(
+        no_args_is_help=True, help="Attendance as tables: a day, by trust, LA, phase, school or year group."
+    )
+    reports.command(
+        "day",
+        epilog="Examples: [bold]rollcall report day --date 2025-09-10[/bold] gives the headline; "
+        "[bold]--by school[/bold] a line per school; [bold]--all[/bold] counts every pupil of every school.",
+    )(day)
+    app.add_typer(reports, name="report")
+
+
+def day(
+    date: Annotated[str, typer.Option(help="Session date, as 2025-09-10.", metavar="YYYY-MM-DD")],
+    by: Annotated[str | None, typer.Option(help="A line per: trust, la, phase, school, year-group.")] = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="Count every pupil of every school, not only the headline's.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """A day's attendance: schools, pupils, possible sessions, rates, what is missing, unknown, odd or refused.
+
+    Rates pool sessions and are rounded half up when printed. Missing is neither absent nor present; a code that no map
+    knows is unknown. Basis: statutory (registers and MIS). The headline is pupils aged 5 to 15 in state-funded primary,
+    secondary and special schools."""
+    from datetime import date as calendar_date
+
+    from rollcall.errors import UsageError
+    from rollcall.settings import Settings
+    from sinks.clickhouse import connect
+    from sinks.reports import day_report
+
+    try:
+        session_date = calendar_date.fromisoformat(date)
+    except ValueError:
+        raise UsageError(f"--date {date}: a date is written 2025-09-10") from None
+    client = connect(Settings.load().clickhouse)
+    try:
+        report = day_report(client, session_date, by, headline=not everybody)  # type: ignore[arg-type]
+    finally:
+        client.close()
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        show(report)
+
+
+def show(report: DayReport) -> None:
+    """Print the report as a person reads it. The demo shows its day this way too."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from sinks.reports import BASIS
+
+    console = Console()
+    console.print(f"Attendance on {report.day:%A} {report.day.day} {report.day:%B %Y}", style="bold")
+    console.print(f"Basis: {BASIS}. Counted: {report.scope}; sessions that have begun.", style="dim")
+    table = Table(box=box.SIMPLE_HEAD, show_footer=bool(report.lines), padding=(0, 1), pad_edge=False)
+    total = _cells(report.total)
+    if report.lines:
+        table.add_column((report.by or "").replace("-", " ").capitalize(), footer="Total", no_wrap=True, min_width=12)
+        for heading, footer in zip(_HEADINGS, total, strict=True):
+            table.add_column(heading, footer=footer, justify="right", no_wrap=True)
+        for line in report.lines:
+            label = f"{line.label} ({line.key})" if report.by in ("school", "la") and line.key else line.label
+            table.add_row(label, *_cells(line))
+    else:
+        table.show_header = False
+        table.add_column()
+        table.add_column(justify="right")
+        for heading, value in zip(_IN_WORDS, total, strict=True):
+            table.add_row(heading, value)
+    if report.lines:
+        console.width = max(console.width, _WIDTH)
+    console.print(table)
+    for title, found in (("Accepted, with a finding", report.exceptions), ("In quarantine", report.quarantined)):
+        if found:
+            console.print(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in found.items()))
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    from sinks.reports import percent
+
+    def rate(part: int) -> str:
+        value = percent(part, line.possible)
+        return "–" if value is None else f"{value:.2f}"
+
+    schools = (
+        f"{line.schools:,}"
+        if line.schools == line.schools_expected
+        else f"{line.schools:,} of {line.schools_expected:,}"
+    )
+    return (
+        schools,
+        f"{line.pupils:,}",
+        f"{line.possible:,}",
+        rate(line.attendance),
+        rate(line.authorised),
+        rate(line.unauthorised),
+        f"{line.late:,}",
+        f"{line.unknown:,}",
+        f"{line.missing_marks:,}",
+        f"{line.missing_registers:,}",
+        f"{line.exceptions:,}",
+    )

@@ -1,0 +1,124 @@
+"""Is the current state what the history says? Rebuild it with the very expression of derive, and compare.
+
+The history (`mark_event`) is the truth; `mark_assertion`, `mark_current` and `school_session` are made from it. Verify
+makes them again in memory, slice by slice, and names every school and session where a stored row is missing, surplus or
+says something else. It changes nothing. While workers write, the tables are behind the history for a moment: a slice
+that differs is looked at again before it counts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from sinks.derive import counts_expression, current_expression
+from sinks.statements import load
+
+__all__ = ["TABLES", "Difference", "Verification", "verify"]
+
+#: What is compared, in the order it is derived.
+TABLES = ("mark_assertion", "mark_current", "school_session")
+#: Deliveries of a slice: what one comparison holds in memory, about 1 GB.
+_SLICE = 2_000_000
+_LARGEST_URN = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Rows of one table, school and session that are not what the history says.
+
+    `kind`: missing (the history has it, the table does not), surplus (the other way round), differs.
+    """
+
+    table: str
+    kind: str
+    session_date: date
+    urn: int
+    session: str
+    rows: int
+
+    def as_json(self) -> dict[str, Any]:
+        """As a row of `rollcall verify --json`."""
+        return {**self.__dict__, "session_date": self.session_date.isoformat()}
+
+
+@dataclass
+class Verification:
+    """What was compared, and what differs."""
+
+    #: Table -> rows that it stores and that were compared.
+    compared: Counter[str] = field(default_factory=Counter)
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def equal(self) -> bool:
+        """Whether every table says what the history says."""
+        return not self.differences
+
+    def as_json(self) -> dict[str, Any]:
+        """The document `rollcall verify --json` prints."""
+        return {
+            "equal": self.equal,
+            "compared": {table: self.compared[table] for table in TABLES},
+            "differences": [one.as_json() for one in self.differences],
+        }
+
+
+def verify(
+    client: Client,
+    day: date | None = None,
+    on_day: Callable[[date, int, int], None] = lambda _day, _done, _days: None,
+    tries: int = 3,
+    pause: float = 1.0,
+) -> Verification:
+    """Compare the derived tables with the history, of one session date or (None) of all.
+
+    `on_day(day, done, days)` is called before each day. A slice that differs is compared up to `tries` times, `pause`
+    seconds apart, and counts as it is found last.
+    """
+    found = Verification()
+    days = [row[0] for row in client.query(load("verify_days"), parameters={"day": day}).result_rows]
+    for done, one in enumerate(days):
+        on_day(one, done, len(days))
+        for first, last in _slices(client, one):
+            parameters = {"day": one, "first": first, "last": last}
+            for attempt in range(tries):
+                differences = list(_differences(client, one, parameters))
+                if not differences or attempt == tries - 1:
+                    break
+                time.sleep(pause)
+            found.differences += differences
+            sizes = client.query(load("verify_sizes"), parameters=parameters).result_rows[0]
+            found.compared.update(dict(zip(TABLES, sizes, strict=True)))
+    return found
+
+
+def _slices(client: Client, day: date) -> Iterator[tuple[int, int]]:
+    """Ranges of URNs, first and last inclusive, that together cover all and hold about `_SLICE` deliveries each."""
+    first, held = 0, 0
+    for urn, deliveries in client.query(load("verify_schools"), parameters={"day": day}).result_rows:
+        if held and held + deliveries > _SLICE:
+            yield first, urn - 1
+            first, held = urn, 0
+        held += deliveries
+    yield first, _LARGEST_URN
+
+
+def _differences(client: Client, day: date, parameters: dict[str, Any]) -> Iterator[Difference]:
+    assertions = load("verify_assertions")
+    current = f"({current_expression(assertions)})"
+    counts = f"({counts_expression(current, load('verify_no_counts'))})"
+    for table, name, rebuilt in (
+        ("mark_assertion", "verify_assertion_differences", assertions),
+        ("mark_current", "verify_current_differences", current),
+        ("school_session", "verify_count_differences", counts),
+    ):
+        rows = client.query(load(name).replace("{rebuilt}", rebuilt), parameters=parameters).result_rows
+        for kind, urn, session, number in rows:
+            yield Difference(table, kind, day, urn, session, number)
