@@ -7,16 +7,18 @@ exists, because partitions cannot be taken back and a new count moves schools to
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     ConfigResource,
     NewTopic,
     ResourceType,
+    TopicMetadata,
 )
 
 __all__ = [
@@ -118,6 +120,8 @@ def apply(
 ) -> list[Difference]:
     """Create the topics that are missing (unless `dry_run`) and return every difference found, the missing included.
 
+    A topic that was created can be written to when this returns.
+
     `replication` -1 takes the broker's default. `timeout` in seconds. Raises confluent_kafka.KafkaException.
     """
     existing = admin.list_topics(timeout=timeout).topics
@@ -175,3 +179,23 @@ def _create(
             # Somebody else applied at the same moment: the topic is there, which is what was wanted.
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise
+    _await(admin, topics, timeout)
+
+
+def _await(admin: AdminClient, topics: Sequence[Topic], timeout: float) -> None:
+    """Wait until every partition has a leader: what was just made can be written to, and is seen by the next look."""
+    deadline = time.monotonic() + timeout
+    while True:
+        known = admin.list_topics(timeout=timeout).topics
+        waiting = [topic.name for topic in topics if not _led(known.get(topic.name))]
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE, f"no leader yet: {', '.join(waiting)}"))
+        time.sleep(0.05)
+
+
+def _led(found: TopicMetadata | None) -> bool:
+    if found is None or found.error is not None or not found.partitions:
+        return False
+    return all(partition.leader >= 0 for partition in found.partitions.values())
