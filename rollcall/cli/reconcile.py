@@ -72,11 +72,12 @@ def watermarks(settings: KafkaSettings) -> dict[tuple[str, int], Watermark]:
     config = settings.client_config()
     consumer = Consumer({**config, "group.id": "rollcall-reconcile", "enable.auto.commit": False})
     try:
-        there = AdminClient(config).list_topics(timeout=_TIMEOUT).topics
+        admin = AdminClient(config)  # kept: a client that is let go fails its pending answers
+        there = admin.list_topics(timeout=_TIMEOUT).topics
         names = [name for name in of_kind("attendance") if name in there]
         if not names:
             return {}
-        described = AdminClient(config).describe_topics(TopicCollection(names), request_timeout=_TIMEOUT)
+        described = admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT)
         found = {}
         for name, future in described.items():
             topic = future.result()
