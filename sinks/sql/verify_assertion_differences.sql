@@ -1,5 +1,5 @@
 -- Where mark_assertion is not what the history says, per school and session. Read by sinks/verify.py.
--- {rebuilt}: verify_assertions.sql.
+-- rebuilt: verify_assertions.sql.
 SELECT kind, urn, CAST(session, 'String') AS session, count() AS found
 FROM
 (

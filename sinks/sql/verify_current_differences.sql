@@ -1,5 +1,5 @@
 -- Where mark_current is not what the rule says of the history, per school and session. Read by sinks/verify.py.
--- {rebuilt}: derive_current.sql over verify_assertions.sql. derived_version says what a row has seen, not what it says.
+-- rebuilt: derive_current.sql over verify_assertions.sql. derived_version says what a row has seen, not what it says.
 SELECT kind, urn, CAST(session, 'String') AS session, count() AS found
 FROM
 (
