@@ -123,7 +123,8 @@ class ReferenceModel:
                 continue
             sources = standing[key.urn, key.pupil, key.session_date, key.session]
             held = sources.get(key.source)
-            if held is None or held[1].version < outcome.version:
+            # Two records of one page have one version; then the greater record id decides, so that it is decided.
+            if held is None or _latest(held) < _latest((place, outcome)):
                 sources[key.source] = (place, outcome)
         return {key: _winner(sources) for key, sources in standing.items()}
 
@@ -275,6 +276,11 @@ class ReferenceModel:
         held = self._assertions.get(key)
         if held is None or held[1].version <= outcome.version:
             self._assertions[key] = (place, outcome)
+
+
+def _latest(held: tuple[Place, Outcome]) -> tuple[int, str]:
+    assert held[1].key is not None
+    return held[1].version, held[1].key.record_id
 
 
 def _winner(sources: Mapping[str, tuple[Place, Outcome]]) -> CurrentMark:
