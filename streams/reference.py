@@ -11,6 +11,7 @@ A registry or a ClickHouse that is away stops the reading until it is back.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ from schemas import topics
 from schemas.registry import Registry, RegistryAway
 from sinks import reference
 from sinks.clickhouse import first_line, is_passing, patiently
+from sinks.derive import rederive
 from streams.reference_messages import KINDS, Arrived, ReferenceReader
 
 __all__ = ["GROUP", "Loader", "Summary"]
@@ -39,6 +41,9 @@ GROUP = "rollcall-reference"
 
 #: A batch is closed at so many bytes: about 40,000 pupils of rosters, a hundred megabytes once decoded.
 _BATCH_BYTES = 4 * 1024 * 1024
+#: Seconds after a code map was published at which current marks are derived again: at once, and when every derive that
+#: began with the older map must be over.
+_REDERIVE_AFTER_S = (0.0, 20.0)
 #: How long to wait between two tries of something that is away, in seconds.
 _PATIENCE = 0.5
 Result = TypeVar("Result")
@@ -83,6 +88,9 @@ class Loader:
         self._topic_ids: dict[str, str] = {}
         self._at_end: dict[tuple[str, int], bool] = {}
         self._lost = False
+        #: When to derive again after a publication, and for which schemes; all of them once at the start.
+        self._rederive_at: list[float] = [0.0]
+        self._published: set[str] = set()
         self._stop = threading.Event()
         self._consumer = Consumer(
             {
@@ -118,6 +126,7 @@ class Loader:
             while not self._stop.is_set():
                 try:
                     self._step(summary)
+                    self._rederive_when_due()
                 except _StartAgain:
                     self._assigned(self._consumer, self._consumer.assignment())
                 if once and self._reached(wanted):
@@ -177,8 +186,24 @@ class Loader:
         done = len(batch.applied) + len(batch.refused) + batch.removed
         summary.messages += done
         if done:
+            if outcome.applied and (schemes := {m.key for m in batch.applied if m.kind == "code-map"}):
+                self._published |= schemes
+                self._rederive_at = [time.monotonic() + after for after in _REDERIVE_AFTER_S]
             log.info("reference_applied", messages=done, versions=outcome.applied, repeated=outcome.repeated)
             self._hint(batch)
+
+    def _rederive_when_due(self) -> None:
+        """Derive what a published code map gave another meaning; current state must follow the map in force."""
+        now = time.monotonic()
+        if not self._rederive_at or now < self._rederive_at[0]:
+            return
+        schemes = sorted(self._published)
+        days = self._patiently(lambda: rederive(self._client, schemes))
+        self._rederive_at = [at for at in self._rederive_at if at > now]
+        if not self._rederive_at:
+            self._published.clear()
+        if days:
+            log.info("rederived", session_dates=days)
 
     def _write_once(self, batch: _Batch) -> reference.Outcome:
         reference.refuse(self._client, batch.refused)
