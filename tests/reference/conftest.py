@@ -1,0 +1,141 @@
+"""Reference messages and ways to bring them in. URNs and references are made up; no person is named."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+import xxhash
+
+from connectors.encoding import Encoder
+from connectors.publisher import Publisher
+from rollcall.settings import Settings
+from sinks.reference import Applied, Kind
+
+TAKEN = datetime(2025, 9, 1, 5, tzinfo=UTC)
+#: Kafka is shared by all tests: each takes URNs that no other has.
+_urns = itertools.count(500_001)
+
+
+@pytest.fixture
+def urn() -> int:
+    """A URN of this test's own."""
+    return next(_urns)
+
+
+def pupil(*refs: str, first_day: date = date(2024, 9, 1), last_day: date | None = None, **facts: Any) -> dict[str, Any]:
+    """A roster's pupil with one enrolment; a reference is written scheme:ref."""
+    return {
+        "refs": [dict(zip(("scheme", "ref"), ref.split(":", 1), strict=True)) for ref in refs],
+        "age_31_august": facts.pop("age", 10),
+        "enrolments": [
+            {
+                "first_day": first_day,
+                "last_day": last_day,
+                "status": "main",
+                "year_group": "5",
+                "boarder": False,
+                "part_time": False,
+                **facts,
+            }
+        ],
+        "groups": [{"group_id": "5A", "first_day": first_day, "last_day": last_day}],
+    }
+
+
+def roster(urn: int, *pupils: dict[str, Any], taken_at: datetime = TAKEN) -> dict[str, Any]:
+    return {"urn": urn, "source": "test", "taken_at": taken_at, "pupils": list(pupils)}
+
+
+def school(urn: int, taken_at: datetime = TAKEN, **facts: Any) -> dict[str, Any]:
+    return {
+        "urn": urn,
+        "name": "A school",
+        "la_code": "330",
+        "la_name": "Birmingham",
+        "region_code": "E12000005",
+        "region_name": "West Midlands",
+        "trust_id": None,
+        "trust_name": None,
+        "establishment_type": "Community school",
+        "phase": "Primary",
+        "state_funded": True,
+        "status": "open",
+        "valid_from": date(2015, 9, 1),
+        "valid_to": None,
+        "taken_at": taken_at,
+        **facts,
+    }
+
+
+def calendar(urn: int, taken_at: datetime = TAKEN, year: int = 2025, closures: Any = ()) -> dict[str, Any]:
+    return {
+        "urn": urn,
+        "academic_year": f"{year}/{(year + 1) % 100}",
+        "taken_at": taken_at,
+        "terms": [{"name": "autumn", "first_day": date(year, 9, 3), "last_day": date(year, 12, 19)}],
+        "closures": [{"first_day": first, "last_day": last, "reason": "half_term"} for first, last in closures],
+    }
+
+
+def code_map(scheme: str, version: int, *entries: tuple[str, str], published_at: datetime = TAKEN) -> dict[str, Any]:
+    return {
+        "scheme": scheme,
+        "version": version,
+        "published_at": published_at,
+        "author": "data manager",
+        "reason": "test",
+        "entries": [
+            {"raw_code": raw, "canonical_code": canonical, "valid_from": None, "valid_to": None}
+            for raw, canonical in entries
+        ],
+    }
+
+
+_offsets = itertools.count()
+
+
+def applied(kind: Kind, record: dict[str, Any], *, digest: int | None = None, offset: int | None = None) -> Applied:
+    """A message as the loader hands it to the sink."""
+    return Applied(
+        kind=kind,
+        key=str(record["scheme"] if kind == "code-map" else record["urn"]),
+        taken_at=record["published_at" if kind == "code-map" else "taken_at"],
+        digest=xxhash.xxh3_64_intdigest(repr(record).encode()) if digest is None else digest,
+        topic_id="test",
+        partition=0,
+        offset=next(_offsets) if offset is None else offset,
+        record=record,
+    )
+
+
+Publish = Callable[..., None]
+
+
+@pytest.fixture
+def publish(settings: Settings, registered: dict[str, int], topics_made: None) -> Iterator[Publish]:
+    """`publish(topic, record)`: encode and put on the topic, acknowledged; or `publish(topic, key=..., value=...)`."""
+    encoder = Encoder(settings.registry.url)
+    with Publisher(settings.kafka.client_config()) as publisher:
+
+        def put(topic: str, record: dict[str, Any] | None = None, **raw: bytes | None) -> None:
+            if record is None:
+                publisher.publish(topic, raw["key"], raw["value"]).result()
+                return
+            key = str(record["scheme"] if topic == "reference.code-map.v1" else record["urn"]).encode()
+            publisher.publish(topic, raw.get("key", key), encoder.encode(topic, record)).result()
+
+        yield put
+
+
+@pytest.fixture(scope="session")
+def topics_made(stack: Any) -> None:
+    """All topics exist."""
+    from confluent_kafka.admin import AdminClient
+
+    from schemas.topics import apply
+
+    apply(AdminClient({"bootstrap.servers": stack.kafka}))
