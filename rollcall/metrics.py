@@ -64,7 +64,8 @@ RECOVERED_RANGES = Counter(
 )
 STEP_SECONDS = Histogram(
     "rollcall_step_seconds",
-    "Wall time of one step for one batch: poll, pending, decode, identify, map, suppress, write, derive, commit.",
+    "Wall time of one step for one batch: poll, decode, check, identify, map_codes, amend_and_delete, suppress,"
+    " write, derive.",
     ["step"],
     buckets=_STEP_BUCKETS,
 )

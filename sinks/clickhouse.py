@@ -58,12 +58,14 @@ def is_passing(error: Exception) -> bool:
 
 
 def patiently(
-    act: Callable[[], _T], *, what: str, still_wanted: Callable[[], bool], on_wait: Callable[[bool], None] = lambda _: None,
+    act: Callable[[], _T], *, what: str, still_wanted: Callable[[], bool],
+    on_wait: Callable[[bool], None] = lambda _: None,
 ) -> _T:  # fmt: skip
     """Run ``act`` until ClickHouse takes it, waiting 0.1 s to 5 s between tries, as long as ``still_wanted()``.
 
-    ``act`` must be harmless when it runs twice (same token, same block). ``on_wait(True)`` while waiting, ``on_wait(False)`` after.
-    Raises ClickHouseError at once when ClickHouse refuses for good, or when it is no longer wanted.
+    ``act`` must be harmless when it runs twice (same token, same block). ``on_wait(True)`` while waiting,
+    ``on_wait(False)`` after. Raises ClickHouseError at once when ClickHouse refuses for good, or when it is no longer
+    wanted.
     """
     pause, waited = 0.1, False
     while True:

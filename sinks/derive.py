@@ -34,7 +34,8 @@ def derive(client: Client, batches: Sequence[int], between: Callable[[], None] =
     parameters = {"batches": list(batches)}
     client.command(
         "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
-        " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree, event_id, derived_version) "
+        " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree,"
+        " event_id, derived_version) "
         + current_expression(load("derive_touched_assertions")),
         parameters=parameters, settings=_SETTINGS,
     )  # fmt: skip
@@ -50,12 +51,12 @@ def derive(client: Client, batches: Sequence[int], between: Callable[[], None] =
 def rederive(client: Client, schemes: Sequence[str] = ()) -> int:
     """Derive again the current marks whose code means something else since the latest map of its scheme.
 
-    ``schemes``: those that were published; all when empty. Returns how many session dates were derived. Date by date, so
-    that a year of marks needs no more memory than a day. Safe to repeat, and to be killed: what is left carries an older
-    map's version and is found again. A worker that was deriving while the map was published may still write rows of the
-    older map, so whoever publishes runs this once more when such a derive must be over.
+    ``schemes``: those that were published; all when empty. Returns how many session dates were derived. Date by date,
+    so that a year of marks needs no more memory than a day. Safe to repeat, and to be killed: what is left carries an
+    older map's version and is found again. A worker that was deriving while the map was published may still write rows
+    of the older map, so whoever publishes runs this once more when such a derive must be over.
     """
-    version = int(client.query(load("rederive_version")).first_row[0])
+    version = int(client.query(load("rederive_version")).result_rows[0][0])
     asked = {"version": version, "schemes": list(schemes)}
     days = [row[0] for row in client.query(load("rederive_days"), parameters=asked).result_rows]
     for day in days:

@@ -1,7 +1,8 @@
 """The range ledger: which offsets were taken, by whom, how far, and with what outcome (design: docs/guarantees.md).
 
-One row a contiguous range of one partition, written PENDING before anything else of the range and DONE after derive. Kafka's
-committed offset is only a hint: the position of a partition is the first offset that no range of the ledger covers.
+One row a contiguous range of one partition, written PENDING before anything else of the range and DONE after derive.
+Kafka's committed offset is only a hint: the position of a partition is the first offset that no range of the ledger
+covers.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Ledger:
     def claim(self, topic_id: str, partition: int, worker: str) -> int:
         """Claim the next epoch of a partition by compare-and-set and return it.
 
-        The insert carries the token ``epoch:...:n``: of several writers that try the same n one insert stands, the others'
-        are dropped as repeats; reading back says whose it was. Raises LedgerError after 100 lost races.
+        The insert carries the token ``epoch:...:n``: of several writers that try the same n one insert stands, the
+        others' are dropped as repeats; reading back says whose it was. Raises LedgerError after 100 lost races.
         """
         for _ in range(100):
             epoch = self.epochs([(topic_id, partition)]).get((topic_id, partition), 0) + 1
@@ -98,10 +99,11 @@ class Ledger:
         return pending, done, latest
 
     def write(self, state: str, ranges: Iterable[LedgerRange], token: str) -> None:
-        """Write the ranges in ``state`` (PENDING, DONE, SUPERSEDED), as one insert that may be repeated with its token."""
+        """Write the ranges in ``state`` (PENDING, DONE, SUPERSEDED), as one insert, repeatable with its token."""
         columns = [
             (
-                self._group, r.topic, r.topic_id, r.partition, r.first, r.last, r.epoch, r.batch, r.ingested_ms / 1000, r.digest,
+                self._group, r.topic, r.topic_id, r.partition, r.first, r.last, r.epoch, r.batch, r.ingested_ms / 1000,
+                r.digest,
                 r.map_version, state, r.last - r.first + 1, r.decoded, r.undecodable, r.no_record, r.marks, r.accepted,
                 r.unchanged, r.quarantined,
             )

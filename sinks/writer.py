@@ -30,8 +30,8 @@ class Writer:
         return self._client
 
     def insert(self, table: str, rows: pa.Table, token: str) -> None:
-        """Insert ``rows`` as one block, or nothing. ``token``: the same block again with the same token is not inserted twice,
-        while this process lives; across restarts only delivery identity counts.
+        """Insert ``rows`` as one block, or nothing. ``token``: the same block again with the same token is not inserted
+        twice, while this process lives; across restarts only delivery identity counts.
         """
         for start in range(0, rows.num_rows, MAX_BLOCK_ROWS):
             part = rows.slice(start, MAX_BLOCK_ROWS)
@@ -52,15 +52,17 @@ class Writer:
         return self._frame("writer_records", parameters, schema)
 
     def standing(self, range_: dict[str, Any], days: list[str], urns: list[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """What stands of a range: marks of the history (offset, item, urn, day, session, period, pupil_id, record_id, source, version,
-        content) and of quarantine (offset, item). ``days`` (ISO) and ``urns`` bound the search in the history.
+        """What stands of a range: marks of the history (offset, item, urn, day, session, period, pupil_id, record_id,
+        source, version, content) and of quarantine (offset, item). ``days`` (ISO) and ``urns`` bound the search in the
+        history.
         """
         marks = self._frame(
             "recovery_standing_marks",
             {**range_, "days": days, "urns": urns},
             {
                 "offset": pl.UInt64, "item": pl.UInt32, "urn": pl.UInt32, "day": pl.Int32, "session": pl.UInt8,
-                "period": pl.String, "pupil_id": pl.UInt64, "record_id": pl.String, "version": pl.UInt64, "content": pl.UInt64,
+                "period": pl.String, "pupil_id": pl.UInt64, "record_id": pl.String, "version": pl.UInt64,
+                "content": pl.UInt64,
             },
         )  # fmt: skip
         return marks, self._frame("recovery_standing_quarantine", range_, {"offset": pl.UInt64, "item": pl.Int32})
@@ -74,10 +76,11 @@ class Writer:
     def counts(self, range_: dict[str, Any], days: list[str], urns: list[int]) -> dict[str, int]:
         """Counts of a range as the tables hold them: decoded, marks, accepted, unchanged, quarantined, undecodable."""
         row = self._client.query(load("recovery_counts"), parameters={**range_, "days": days, "urns": urns}).first_item
-        return {name: int(value) for name, value in dict(row).items()}
+        return {name: int(value) for name, value in (row or {}).items()}
 
     def assertions(self, topic_id: str, partitions: list[int], below: list[int], days: list[str]) -> pa.Table:
-        """Assertions in force of partitions and dates: urn, day, session, pupil_id, source, record_id, version, content.
+        """Assertions in force of partitions and dates: urn, day, session, pupil_id, source, record_id, version,
+        content.
 
         ``below``: for each of ``partitions`` the offset from which on rows are left out (they are yet to be read).
         """

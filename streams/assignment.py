@@ -1,4 +1,4 @@
-"""Taking partitions over: claim their epochs, finish what was begun, find where to go on. Step 1 of the ledger's walk."""
+"""Taking partitions over, step 1 of the ledger: claim epochs, finish what was begun, find where to go on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import uuid
 
 import structlog
 from confluent_kafka import Consumer, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient
 
 from rollcall import metrics
 from rollcall.errors import KafkaError, LedgerError
@@ -62,7 +62,8 @@ class Assignment:
 
         ``skip_lost``: offsets that retention took are recorded in the ledger (as no_record) and passed over.
 
-        Raises LedgerError (other bytes at an offset; offsets that retention took), KafkaError, ClickHouseError, RegistryAway.
+        Raises LedgerError (other bytes at an offset; offsets that retention took), KafkaError, ClickHouseError,
+        RegistryAway.
         """
         self.guard = Guard(settings.worker.session_timeout_ms / 1000)
         self.topics = topics
@@ -125,15 +126,17 @@ class Assignment:
         if at < low and self._skip_lost:
             _log.error("offsets_lost", topic=topic.name, partition=number, first=at, last=low - 1)
             lost = LedgerRange(
-                topic.name, topic.uuid, number, at, low - 1, self.guard.epochs[topic.uuid, number], 0, self.last_ingested_ms, 0, 0,
+                topic.name, topic.uuid, number, at, low - 1, self.guard.epochs[topic.uuid, number], 0,
+                self.last_ingested_ms, 0, 0,
                 no_record=low - at,
             )  # fmt: skip
             self.ledger.write("DONE", [lost], f"lost:{topic.uuid}:{number}:{at}:{low}")
             return int(low)
         if at < low:
             raise LedgerError(
-                f"{topic.name} partition {number}: offsets {at} to {low - 1} were taken by retention before they were read;"
-                " nothing is skipped by itself: reload those days from their sources, then `rollcall worker --skip-lost`"
+                f"{topic.name} partition {number}: offsets {at} to {low - 1} were taken by retention before they were"
+                " read; nothing is skipped by itself: reload those days from their sources, then"
+                " `rollcall worker --skip-lost`"
             )
         if at > high:
             raise LedgerError(

@@ -1,11 +1,12 @@
 """Decode many Avro datums of one schema at columnar speed, each still answerable for itself.
 
-The datums of a batch are put behind an Avro container-file header, as one block, and `polars.read_avro` decodes the block
-(1.4 to 2.3 million marks/s against 0.1 to 0.2 for a decoder that goes message by message; docs/performance.md).
+The datums of a batch are put behind an Avro container-file header, as one block, and `polars.read_avro` decodes the
+block (1.4 to 2.3 million marks/s against 0.1 to 0.2 for a decoder that goes message by message; docs/performance.md).
 A shared block has one danger: a datum with bytes too many or too few shifts every datum after it. So each datum is
 followed by a guard, a random number of this process that the block's schema reads as one more field: where the
-guards come out right, each datum ended exactly where its message did. Where they do not, or the decoder refuses, the batch is halved
-until the culprit stands alone before `decode_reference`, the message-by-message decoder that is the last word.
+guards come out right, each datum ended exactly where its message did. Where they do not, or the decoder refuses, the
+batch is halved until the culprit stands alone before `decode_reference`, the message-by-message decoder that is the
+last word.
 """
 
 from __future__ import annotations

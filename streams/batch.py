@@ -35,7 +35,7 @@ class Record:
 
 @dataclass(slots=True)
 class TopicRange:
-    """A contiguous range of offsets of one partition, both ends included; offsets without a record are ``no_record``."""
+    """A contiguous range of offsets of one partition, ends included; offsets without a record are ``no_record``."""
 
     topic: Topic
     partition: int

@@ -60,7 +60,8 @@ class Crosswalk:
         return self._count
 
     def update(self, crosswalk: pa.Table, enrolments: pa.Table) -> None:
-        """Add or replace the references of ``crosswalk`` (urn, scheme, ref, pupil_id, upn_invalid, upn_shared, ambiguous).
+        """Add or replace the references of ``crosswalk`` (urn, scheme, ref, pupil_id, upn_invalid, upn_shared,
+        ambiguous).
 
         ``enrolments`` (urn, pupil_id, first_day, last_day, year_group, in_scope): those of the same schools, in force.
         """
@@ -127,7 +128,8 @@ class Crosswalk:
         numbers = {name: i for i, name in enumerate(self.year_groups)}
         year = facts["year_group"].fill_null("").replace_strict(numbers, return_dtype=pl.UInt8).to_numpy()
         flags = (
-            facts["upn_invalid"].cast(pl.UInt8) * FLAG_UPN_INVALID + facts["upn_shared"].cast(pl.UInt8) * FLAG_UPN_SHARED
+            facts["upn_invalid"].cast(pl.UInt8) * FLAG_UPN_INVALID
+            + facts["upn_shared"].cast(pl.UInt8) * FLAG_UPN_SHARED
             + facts["ambiguous"].cast(pl.UInt8) * FLAG_AMBIGUOUS
             + (facts["spans"].fill_null(0) > 1).cast(pl.UInt8) * FLAG_SEVERAL_SPANS
         ).to_numpy()  # fmt: skip

@@ -19,7 +19,7 @@ __all__ = ["SchemaCache", "decode"]
 
 
 class SchemaCache:
-    """Decoders by schema id, made once for each. A schema id that the registry does not know is remembered as unknown."""
+    """Decoders by schema id, made once for each. An id that the registry does not know is asked for again."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -52,8 +52,8 @@ def decode(
     """Turn raw records into MESSAGES, MARKS, AMENDMENTS and DELETIONS.
 
     Refuses: ``no_value``, ``undecodable``, ``unknown_schema``, ``key_mismatch``. ``future_bound_ms``: how far after a
-    record's arrival a source's clock may be believed (rule 6). ``refused_before``: records that stand in quarantine whole (recovery):
-    left alone. Raises RegistryAway: the caller pauses, nothing is refused.
+    record's arrival a source's clock may be believed (rule 6). ``refused_before``: records that stand in quarantine
+    whole (recovery): left alone. Raises RegistryAway: the caller pauses, nothing is refused.
     """
     refusals: list[Refusal] = []
     by_schema: dict[int, list[int]] = defaultdict(list)
@@ -137,7 +137,8 @@ def _registers(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.Data
     values = frame.select(pl.col("marks").explode(empty_as_null=False, keep_nulls=False)).unnest("marks")
     marks = values.select(
         pl.Series("message", message), pl.Series("item", item),
-        pl.Series("day", messages["day"].to_numpy()[message]), pl.Series("session", messages["session"].to_numpy()[message]),
+        pl.Series("day", messages["day"].to_numpy()[message]),
+        pl.Series("session", messages["session"].to_numpy()[message]),
         messages["period"].gather(message), "pupil_ref", "pupil_scheme", "code", _minutes("minutes_late"),
         pl.lit("").alias("record_id"), pl.Series("asserted_ms", messages["asserted_ms"].to_numpy()[message]),
     )  # fmt: skip
@@ -151,7 +152,8 @@ def _amendments(frame: pl.DataFrame) -> pl.DataFrame:
     message, _ = item_positions(lengths, int(lengths.sum()))
     values = frame.select(pl.col("amendments").explode(empty_as_null=False, keep_nulls=False)).unnest("amendments")
     return values.select(
-        pl.Series("message", message), pl.col("item").cast(pl.UInt32, strict=False).fill_null(2**32 - 1), "original_code",
+        pl.Series("message", message), pl.col("item").cast(pl.UInt32, strict=False).fill_null(2**32 - 1),
+        "original_code",
         "reason_code", "staff_ref", "staff_position", "evidence", _ms("amended_at").alias("amended_ms"),
     )  # fmt: skip
 
@@ -163,7 +165,8 @@ def _pages(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFram
         pl.lit(SOURCE_KINDS["mis"], pl.UInt8).alias("source_kind"), pl.col("pull_id").alias("submission_id"),
         pl.lit("").alias("group_id"), _day("window_from").alias("day"), pl.lit(0, pl.UInt8).alias("session"),
         pl.lit("").alias("period"), _day("window_to").alias("window_to"), "page", "last_page", "complete",
-        pl.lit(0, pl.Int32).alias("revision"), _ms("taken_at").alias("asserted_ms"), pl.lit(0, pl.Int64).alias("opened_ms"),
+        pl.lit(0, pl.Int32).alias("revision"), _ms("taken_at").alias("asserted_ms"),
+        pl.lit(0, pl.Int64).alias("opened_ms"),
         pl.lit(0, pl.Int64).alias("closed_ms"), pl.lit("").alias("taken_by"), "code_scheme",
         pl.Series("marks", lengths, dtype=pl.UInt32), pl.Series("deletions", gone, dtype=pl.UInt32),
     )  # fmt: skip
@@ -173,7 +176,8 @@ def _pages(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFram
     marks = values.select(
         pl.Series("message", message), pl.Series("item", item), _day("session_date").alias("day"),
         _session("session").alias("session"), pl.col("period").fill_null(""), "pupil_ref", "pupil_scheme", "code",
-        _minutes("minutes_late"), "record_id", pl.col("modified_at").cast(pl.Int64).fill_null(taken).alias("asserted_ms"),
+        _minutes("minutes_late"), "record_id",
+        pl.col("modified_at").cast(pl.Int64).fill_null(taken).alias("asserted_ms"),
     )  # fmt: skip
     message, item = item_positions(gone, int(gone.sum()))
     deletions = pl.DataFrame(
@@ -193,7 +197,10 @@ _NORMALISERS: dict[str, Any] = {"Register": _registers, "MisPage": _pages}
 def _join(batch: Batch, parts: list[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]]) -> Decoded:
     """One set of frames out of one per schema, messages renumbered in the batch's order."""
     if not parts:
-        return Decoded(batch, *(pl.DataFrame(schema=s) for s in (MESSAGES, MARKS, AMENDMENTS, DELETIONS)))
+        messages, marks, amendments, deletions = (
+            pl.DataFrame(schema=s) for s in (MESSAGES, MARKS, AMENDMENTS, DELETIONS)
+        )
+        return Decoded(batch, messages, marks, amendments, deletions)
     if len(parts) == 1:
         return Decoded(batch, *parts[0])
     shift, shifted = 0, []

@@ -13,7 +13,8 @@ __all__ = ["AMENDMENTS", "DELETIONS", "MARKS", "MESSAGES", "SOURCE_KINDS", "Deco
 #: source_kind as stored (Enum8 in mark_event), by name.
 SOURCE_KINDS: dict[str, int] = {"register": 1, "mis": 2, "kiosk": 3}
 
-#: One row a decoded message. ``record``: its index in the batch. Instants in ms since 1970; days since 1970; session 0 is unreadable.
+#: One row a decoded message. ``record``: its index in the batch. Instants in ms since 1970; days since 1970; session 0
+#: is unreadable.
 MESSAGES = pl.Schema(
     {
         "record": pl.UInt32, "schema_id": pl.UInt32, "urn": pl.UInt32, "source": pl.String, "source_kind": pl.UInt8,
@@ -36,8 +37,8 @@ MARKS = pl.Schema(
 #: One row an amendment (rule 26) of the mark (message, item).
 AMENDMENTS = pl.Schema(
     {
-        "message": pl.UInt32, "item": pl.UInt32, "original_code": pl.String, "reason_code": pl.String, "staff_ref": pl.String,
-        "staff_position": pl.String, "evidence": pl.String, "amended_ms": pl.Int64,
+        "message": pl.UInt32, "item": pl.UInt32, "original_code": pl.String, "reason_code": pl.String,
+        "staff_ref": pl.String, "staff_position": pl.String, "evidence": pl.String, "amended_ms": pl.Int64,
     }
 )  # fmt: skip
 

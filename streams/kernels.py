@@ -22,16 +22,16 @@ __all__ = [
     "UNCHANGED",
     "assertion_keys",
     "content_hashes",
-    "find",
     "fill",
+    "find",
     "hash_strings",
     "hash_text",
     "item_positions",
     "mix_columns",
     "probe_size",
     "regrow",
-    "suppress",
     "repeats_within",
+    "suppress",
 ]
 
 U64 = npt.NDArray[np.uint64]
@@ -109,7 +109,7 @@ def mix_columns(a: Any, b: Any) -> Any:
 
 @nb.njit(cache=True, nogil=True)
 def event_ids(topic: Any, partition: Any, offset: Any, item: Any) -> Any:
-    """Delivery identity: hash of (topic id, partition, offset, item) (design 8). ``topic``: hash of the topic's UUID."""
+    """Delivery identity: hash of (topic id, partition, offset, item) (design 8). ``topic``: its UUID hashed."""
     out = np.empty(len(topic), np.uint64)
     for i in range(len(topic)):
         h = _mix(np.uint64(topic[i]) ^ np.uint64(partition[i]))
@@ -134,7 +134,7 @@ def assertion_keys(urn: Any, day: Any, session: Any, source: Any, period: Any, r
 
 @nb.njit(cache=True, nogil=True)
 def content_hashes(scheme: Any, code: Any, minutes_late: Any, amendment: Any) -> Any:
-    """Hash of what a mark says. ``amendment``: 0 for none. Stored in ``content``, so a restart compares the same thing."""
+    """Hash of what a mark says, stored in ``content``: a restart compares the same. ``amendment``: 0 for none."""
     out = np.empty(len(scheme), np.uint64)
     for i in range(len(scheme)):
         out[i] = _mix(_mix(scheme[i] ^ _mix(code[i])) ^ np.uint64(np.int64(minutes_late[i]) + 2) ^ amendment[i])
@@ -164,7 +164,7 @@ def probe_size(entries: int) -> int:
 
 @nb.njit(cache=True, nogil=True)
 def fill(slots: Any, rows: Any, keys: Any, values: Any) -> int:
-    """Put keys[i] -> values[i] into an open-addressing table; a key already there takes the new value. Returns new keys."""
+    """Put keys[i] -> values[i] into an open-addressing table, replacing values held. Returns how many keys are new."""
     mask = np.uint64(len(slots) - 1)
     new = 0
     for i in range(len(keys)):
@@ -213,7 +213,7 @@ def repeats_within(message: Any, key: Any, pupil: Any, asserted: Any, content: A
     """Find the same assertion twice within one message (messages are contiguous, in order).
 
     The same content at the same asserted time: the second is UNCHANGED. Different content: all of that assertion's
-    marks in the message are CONTRADICTS, for nobody may choose between them. Writes ``verdict``; returns contradictions.
+    marks in the message are CONTRADICTS, for nobody may choose between them. Writes ``verdict``; returns how many.
     """
     n = len(message)
     contradictions = 0
@@ -268,9 +268,9 @@ def suppress(
     """Judge marks in partition order against the assertions in force; returns how many keys are new.
 
     ``state``: n x 5 open-addressing table of (key, pupil_id, version, content, re-asserted version); n a power of two.
-    ``complete``: the message states a whole register or window. ``stands``: the mark is already in the history (recovery):
-    its verdict is not asked for, the state just learns it. ``verdict``: UNCHANGED and CONTRADICTS from `repeats_within`
-    are kept; ACCEPTED ones are judged by the four cases of docs/design.md ("Unchanged, exactly").
+    ``complete``: the message states a whole register or window. ``stands``: the mark is already in the history
+    (recovery): its verdict is not asked for, the state just learns it. ``verdict``: UNCHANGED and CONTRADICTS from
+    `repeats_within` are kept; ACCEPTED ones are judged by the four cases of docs/design.md ("Unchanged, exactly").
     """
     mask = np.uint64(len(state) - 1)
     new = 0
@@ -320,7 +320,7 @@ def learn(state: Any, key: Any, pupil: Any, version: Any, content: Any) -> int:
 
 @nb.njit(cache=True, nogil=True)
 def learn_reasserted(state: Any, key: Any, version: Any) -> None:
-    """Load re-assertions (from register_receipt.unchanged_keys) into the state; a key without an assertion is left out."""
+    """Load re-assertions (from unchanged_keys) into the state; keys without an assertion are left out."""
     mask = np.uint64(len(state) - 1)
     for i in range(len(key)):
         j = key[i] & mask

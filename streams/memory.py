@@ -45,14 +45,15 @@ class Memory:
             self._learn_reasserted(self._writer.reasserted(topic.uuid, partitions, bounds, dates))
 
     def _learn(self, table: object) -> None:
-        frame = pl.from_arrow(table)  # type: ignore[arg-type]
+        frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
         if not frame.height:
             return
         n = frame.height
         period = np.full(n, kernels.hash_text(""), np.uint64)
         key = kernels.assertion_keys(
-            frame["urn"].cast(pl.UInt32).to_numpy(), frame["day"].cast(pl.Int32).to_numpy(), frame["session"].cast(pl.UInt8).to_numpy(),
+            frame["urn"].cast(pl.UInt32).to_numpy(), frame["day"].cast(pl.Int32).to_numpy(),
+            frame["session"].cast(pl.UInt8).to_numpy(),
             kernels.hash_strings(frame["source"]), period, kernels.hash_strings(frame["record_id"]),
         )  # fmt: skip
         self.assertions.learn(
@@ -61,7 +62,7 @@ class Memory:
         )  # fmt: skip
 
     def _learn_reasserted(self, table: object) -> None:
-        frame = pl.from_arrow(table)  # type: ignore[arg-type]
+        frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
         if frame.height:
             self.assertions.learn_reasserted(

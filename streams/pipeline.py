@@ -7,6 +7,7 @@ A batch that fails stays PENDING; whoever owns its partitions next recovers it.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -16,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
+from clickhouse_connect.driver.client import Client
 
 from rollcall import metrics
 from rollcall.failpoints import FailPoints
@@ -67,7 +69,7 @@ class Guard:
 
 @dataclass(slots=True)
 class Work:
-    """A processed batch on its way to the tables. ``pending``: the PENDING insert, begun while the batch was decoded."""
+    """A processed batch on its way to the tables. ``pending``: the PENDING insert, begun while it was decoded."""
 
     outcome: Outcome
     ranges: list[LedgerRange]
@@ -114,7 +116,7 @@ class Pipeline:
         return self._ledger_pool.submit(write)
 
     def submit(self, work: Work, alive: Callable[[], None]) -> None:
-        """Hand a batch over; waits while two are before it, calling ``alive`` meanwhile. Raises what made a thread fail."""
+        """Hand a batch over; waits while two are before it, calling ``alive``. Raises what made a thread fail."""
         with self._news:
             self._in_flight += 1
         while True:
@@ -145,7 +147,7 @@ class Pipeline:
                 return False
 
     def wait_written(self, alive: Callable[[], None]) -> None:
-        """Wait until every batch handed over stands in the history (deletions look there). Raises what made a thread fail."""
+        """Wait until every batch handed over stands in the history. Raises what made a thread fail."""
         while self._to_write.unfinished_tasks:
             self.raise_failure()
             alive()
@@ -157,10 +159,8 @@ class Pipeline:
         with self._news:
             self._news.notify_all()
         self._to_write.queue.clear()
-        try:
+        with contextlib.suppress(queue.Full):
             self._to_write.put_nowait(None)
-        except queue.Full:
-            pass
         for thread in self._threads:
             thread.join(timeout=30)
         self._ledger_pool.shutdown(wait=True, cancel_futures=True)
@@ -233,27 +233,31 @@ class Pipeline:
                     return
                 works = list(self._written)
                 self._written.clear()
-            started = time.perf_counter()
-            self._fail.reach("derive.before")
-            batches = [w.outcome.batch.id for w in works if any(r.accepted for r in w.ranges)]
-            if batches:
-                self._patiently(
-                    lambda: derive(client, batches, lambda: self._fail.reach("derive.current_written")),
-                    "deriving current state",
-                )
-            self._fail.reach("derive.counts_written")
-            metrics.STEP_SECONDS.labels(step="derive").observe(time.perf_counter() - started)
-            ranges = [r for w in works for r in w.ranges]
-            self._patiently(lambda: self._guard.check(ledger, ranges), "checking the epoch")
+            self._derive(works, client, ledger)
+
+    def _derive(self, works: list[Work], client: Client, ledger: Ledger) -> None:
+        """Steps 4 and 5 for ``works``, all of which are written."""
+        started = time.perf_counter()
+        self._fail.reach("derive.before")
+        batches = [w.outcome.batch.id for w in works if any(r.accepted for r in w.ranges)]
+        if batches:
             self._patiently(
-                lambda: ledger.write("DONE", ranges, f"{works[0].outcome.batch.id}:{len(works)}:DONE"),
-                "writing the ledger",
+                lambda: derive(client, batches, lambda: self._fail.reach("derive.current_written")),
+                "deriving current state",
             )
-            self._fail.reach("done.written")
-            now = time.time()
-            for work in works:
-                metrics.EVENT_AGE_SECONDS.labels(stage="current").observe(max(0.0, now - work.oldest_ms / 1000))
-            self._committable.extend((r.topic, r.partition, r.last + 1) for r in ranges)
-            with self._news:
-                self._in_flight -= len(works)
-                self._news.notify_all()
+        self._fail.reach("derive.counts_written")
+        metrics.STEP_SECONDS.labels(step="derive").observe(time.perf_counter() - started)
+        ranges = [r for w in works for r in w.ranges]
+        self._patiently(lambda: self._guard.check(ledger, ranges), "checking the epoch")
+        self._patiently(
+            lambda: ledger.write("DONE", ranges, f"{works[0].outcome.batch.id}:{len(works)}:DONE"),
+            "writing the ledger",
+        )
+        self._fail.reach("done.written")
+        now = time.time()
+        for work in works:
+            metrics.EVENT_AGE_SECONDS.labels(stage="current").observe(max(0.0, now - work.oldest_ms / 1000))
+        self._committable.extend((r.topic, r.partition, r.last + 1) for r in ranges)
+        with self._news:
+            self._in_flight -= len(works)
+            self._news.notify_all()

@@ -28,8 +28,8 @@ __all__ = ["Outcome", "Standing", "process"]
 class Standing:
     """What the tables already hold of a range in recovery.
 
-    ``marks``: steps.STANDING, with ``record`` in place of ``message``; ``quarantined``: (record, item) that stand in quarantine
-    (item -1: the whole message).
+    ``marks``: steps.STANDING, with ``record`` in place of ``message``; ``quarantined``: (record, item) that stand in
+    quarantine (item -1: the whole message).
     """
 
     marks: pl.DataFrame
@@ -62,8 +62,8 @@ def process(
     """Turn one batch into rows to write.
 
     Every mark of a decoded message ends in exactly one of accepted, unchanged or quarantined:
-    ``marks == accepted + unchanged + quarantined`` for each range. ``meet`` is told the session dates before anything is judged,
-    to load what is remembered of them. Raises schemas.registry.RegistryAway before anything is judged.
+    ``marks == accepted + unchanged + quarantined`` for each range. ``meet`` is told the session dates before anything
+    is judged, to load what is remembered of them. Raises schemas.registry.RegistryAway before anything is judged.
     """
     started = time.perf_counter()
     refused_whole = frozenset[int]() if standing is None else standing.refused_whole()

@@ -43,7 +43,7 @@ def record_of(message: Message, topic: Topic) -> Record:
         message.offset() or 0,
         message.key(),
         message.value(),
-        message.timestamp()[1],  # type: ignore[arg-type]
+        message.timestamp()[1],
     )
 
 
@@ -57,12 +57,13 @@ class RangeReader:
     def read(self, topic: Topic, partition: int, first: int, last: int) -> list[Record]:
         """All records of [first, last]; offsets without one are absent.
 
-        Raises LedgerError when retention has taken part of the range, KafkaError when the broker does not give it in time.
+        Raises LedgerError when retention has taken part of the range, KafkaError when it does not come in time.
         """
         low, high = self._consumer.get_watermark_offsets(TopicPartition(topic.name, partition), timeout=self._timeout)
         if low > first or high <= last:
             raise LedgerError(
-                f"{topic.name} partition {partition}: offsets {first} to {last} are to be recovered, but the topic holds {low} to {high - 1}"
+                f"{topic.name} partition {partition}: offsets {first} to {last} are to be recovered,"
+                f" but the topic holds {low} to {high - 1}"
             )
         self._consumer.assign([TopicPartition(topic.name, partition, first)])
         records: list[Record] = []
@@ -79,7 +80,8 @@ class RangeReader:
                     return records
                 if time.monotonic() > end:
                     raise KafkaError(
-                        f"{topic.name} partition {partition}: offsets {first} to {last} did not come in {self._timeout:.0f} s"
+                        f"{topic.name} partition {partition}: offsets {first} to {last} did not come"
+                        f" in {self._timeout:.0f} s"
                     )
         finally:
             self._consumer.unassign()

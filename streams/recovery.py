@@ -1,8 +1,9 @@
 """Recovery: finish a range that some worker began. One path, whenever and by whomever.
 
-It asks the tables, and only the tables, what stands: no dedup window, no token, no memory of the process that died, and not
-that roster or code map are what they were. Marks that stand in the history or in quarantine keep their outcome; only the rest is
-computed and inserted; what the views may have missed is written again; derive; DONE, with counts read from the tables.
+It asks the tables, and only the tables, what stands: no dedup window, no token, no memory of the process that died, and
+not that roster or code map are what they were. Marks that stand in the history or in quarantine keep their outcome;
+only the rest is computed and inserted; what the views may have missed is written again; derive; DONE, with counts read
+from the tables.
 """
 
 from __future__ import annotations
@@ -57,13 +58,13 @@ class Recovery:
         return settled
 
     def recover(self, topic: Topic, r: LedgerRange) -> LedgerRange:
-        """Recover one range. Raises LedgerError when its bytes are not those that were taken, RegistryAway, KafkaError."""
+        """Recover one range. Raises LedgerError when its bytes are not those taken, RegistryAway, KafkaError."""
         self._fail.reach("recovery.started")
         records = self._reader.read(topic, r.partition, r.first, r.last)
         if (found := digest(records)) != r.digest:
             raise LedgerError(
-                f"{topic.name} partition {r.partition} offsets {r.first} to {r.last}: the bytes are not those taken before"
-                f" (digest {found:x}, ledger {r.digest:x}); restore the topic or settle the range by hand"
+                f"{topic.name} partition {r.partition} offsets {r.first} to {r.last}: the bytes are not those"
+                f" taken before (digest {found:x}, ledger {r.digest:x}); restore the topic or settle the range by hand"
             )
         batch = Batch.cut(records, {(topic.name, r.partition): r.first}, r.ingested_ms)
         if not batch.ranges:
@@ -80,7 +81,7 @@ class Recovery:
         return self._finish(r, outcome, days, urns)
 
     def _standing(self, batch: Batch, r: LedgerRange) -> tuple[list[int], list[int], Standing]:
-        """(days, URNs, what stands) of the range; days and URNs are those its bytes name, so the search is exact and narrow."""
+        """(days, URNs, what stands) of the range; days and URNs are those its bytes name: an exact, narrow search."""
         decoded = decode(batch, self._schemas, self._bound)
         days = sorted(set(decoded.marks["day"].unique().to_list()))
         urns = sorted(set(decoded.messages["urn"].unique().to_list()))

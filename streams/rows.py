@@ -168,12 +168,17 @@ def register_receipt(decoded: Decoded, counts: Counts, unchanged: pl.DataFrame) 
     return pa.table(
         {
             "urn": m["urn"].to_arrow(), "source": _encode(m["source"]),
-            "source_kind": pa.DictionaryArray.from_arrays(pa.array((m["source_kind"].to_numpy() - 1).astype(np.int8)), _KINDS),
+            "source_kind": pa.DictionaryArray.from_arrays(
+                pa.array((m["source_kind"].to_numpy() - 1).astype(np.int8)), _KINDS
+            ),
             "submission_id": _text(m["submission_id"]), "group_id": _encode(m["group_id"]),
             "session_date": _dates(m["day"]),
-            "session": pa.DictionaryArray.from_arrays(pa.array(m["session"].to_numpy().astype(np.int8)), pa.array(["", "AM", "PM"])),
+            "session": pa.DictionaryArray.from_arrays(
+                pa.array(m["session"].to_numpy().astype(np.int8)), pa.array(["", "AM", "PM"])
+            ),
             "period": _encode(m["period"]), "window_to": _dates(m["window_to"]), "page": m["page"].to_arrow(),
-            "last_page": m["last_page"].to_arrow(), "complete": m["complete"].to_arrow(), "revision": m["revision"].to_arrow(),
+            "last_page": m["last_page"].to_arrow(), "complete": m["complete"].to_arrow(),
+            "revision": m["revision"].to_arrow(),
             "asserted_at": _instants(asserted.astype(np.int64)),
             "version": (asserted << np.uint64(20)) | (where.offset & np.uint64((1 << 20) - 1)),
             "opened_at": _instants(m["opened_ms"].to_numpy()), "closed_at": _instants(m["closed_ms"].to_numpy()),
@@ -219,7 +224,7 @@ class _Whereabouts:
 
 
 def _codes(marks: pl.DataFrame, world: World) -> tuple[pa.DictionaryArray, pa.DictionaryArray]:
-    """raw_code and canonical_code: dictionaries of the map's codes, with the codes the map does not hold behind them."""
+    """raw_code and canonical_code: dictionaries of the map's codes, then of the codes the map does not hold."""
     raw = list(world.code_map.raw)
     entry = marks["code_row"].to_numpy()
     row = world.code_map.raw_of_entry[entry] if len(raw) else np.zeros(len(entry), np.int32)
@@ -244,13 +249,16 @@ def _amendment_columns(amendments: pl.DataFrame, index: npt.NDArray[np.int32]) -
 
     instants = np.concatenate([np.zeros(1, np.int64), amendments["amended_ms"].to_numpy()])[index + 1]
     return {
-        "amended_from": column("original_code"), "amend_reason": column("reason_code"), "amended_by": column("staff_ref"),
-        "amended_position": column("staff_position"), "amend_evidence": column("evidence"), "amended_at": _instants(instants),
+        "amended_from": column("original_code"), "amend_reason": column("reason_code"),
+        "amended_by": column("staff_ref"), "amended_position": column("staff_position"),
+        "amend_evidence": column("evidence"), "amended_at": _instants(instants),
     }  # fmt: skip
 
 
 def _days_of(decoded: Decoded, refused: pl.DataFrame) -> npt.NDArray[np.int32]:
     """Session dates of refused marks, 0 where there is none that a Date can hold."""
+    if not len(refused):
+        return np.zeros(0, np.int32)
     days = refused.join(
         decoded.marks.select("message", "item", "day"), on=["message", "item"], how="left", maintain_order="left"
     )

@@ -41,7 +41,7 @@ class RecordFinder(Protocol):
     """Finds the marks that a deletion means."""
 
     def __call__(self, wanted: pl.DataFrame) -> pl.DataFrame:
-        """For ``wanted`` (urn, source, record_id): their places in mark_event (RECORD_PLACES), none for unknown records."""
+        """For ``wanted`` (urn, source, record_id): their places in mark_event (RECORD_PLACES), none if unknown."""
         ...
 
 
@@ -53,10 +53,11 @@ RECORD_PLACES = pl.Schema(
     }
 )  # fmt: skip
 
-#: A mark of the batch that already stands in mark_event (recovery): its outcome is settled, whatever roster and map say now.
+#: A mark of the batch that already stands in mark_event (recovery): its outcome is settled.
 STANDING = pl.Schema(
     {
-        "message": pl.UInt32, "item": pl.UInt32, "urn": pl.UInt32, "day": pl.Int32, "session": pl.UInt8, "period": pl.String,
+        "message": pl.UInt32, "item": pl.UInt32, "urn": pl.UInt32, "day": pl.Int32, "session": pl.UInt8,
+        "period": pl.String,
         "pupil_id": pl.UInt64, "record_id": pl.String, "version": pl.UInt64, "content": pl.UInt64,
     }
 )  # fmt: skip
@@ -66,8 +67,8 @@ STANDING = pl.Schema(
 class Context:
     """What the steps work with: the decoded batch, the world as known, the assertions remembered.
 
-    ``find_records``: looks deletions up. In recovery, ``standing``: the batch's marks that stand in the history (STANDING);
-    ``refused_before``: (message, item) of those that stand in quarantine.
+    ``find_records``: looks deletions up. In recovery, ``standing``: the batch's marks that stand in the history
+    (STANDING); ``refused_before``: (message, item) of those that stand in quarantine.
     ``suppress_repeats``: False writes every repeat (the property test of suppression).
     """
 
@@ -95,9 +96,9 @@ Step = Callable[[pl.DataFrame, Context], tuple[pl.DataFrame, list[TakenOut]]]
 def check(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[TakenOut]]:
     """Refuse what cannot be read or cannot be a mark: session, date, code.
 
-    Needs MARKS. Adds ``urn``, ``code_row`` (entry of the code map, -1 for none), ``canonical`` (number in the map, 0 unmapped),
-    ``code_hash``, ``scheme_hash``. Takes out ``bad_session``, ``bad_date``, ``date_out_of_range`` (outside the loaded academic
-    years, rule 1), ``malformed_code``.
+    Needs MARKS. Adds ``urn``, ``code_row`` (entry of the code map, -1 for none), ``canonical`` (number in the map, 0
+    unmapped), ``code_hash``, ``scheme_hash``. Takes out ``bad_session``, ``bad_date``, ``date_out_of_range`` (outside
+    the loaded academic years, rule 1), ``malformed_code``.
     """
     messages, world = context.decoded.messages, context.world
     message = marks["message"].to_numpy()
@@ -124,9 +125,9 @@ def check(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[Tak
 def identify(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[TakenOut]]:
     """Resolve (urn, pupil_scheme, pupil_ref) to a pupil through the crosswalk in force.
 
-    Adds ``pupil_id``, ``year_group`` (number in crosswalk.year_groups), ``in_scope`` (rule 14, pupil and school), ``exceptions``
-    (not_on_roll, outside_calendar, upn_invalid, upn_shared; rules 1 and 5). Takes out ``unknown_school``, ``unknown_pupil``,
-    ``ambiguous_pupil``.
+    Adds ``pupil_id``, ``year_group`` (number in crosswalk.year_groups), ``in_scope`` (rule 14, pupil and school),
+    ``exceptions`` (not_on_roll, outside_calendar, upn_invalid, upn_shared; rules 1 and 5). Takes out
+    ``unknown_school``, ``unknown_pupil``, ``ambiguous_pupil``.
     """
     world = context.world
     school = world.schools.rows(context.decoded.messages["urn"].to_numpy())[marks["message"].to_numpy()]
@@ -183,11 +184,13 @@ def map_codes(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list
 
 
 def amend_and_delete(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[TakenOut]]:
-    """Bring in what else the messages say of marks: amendments (rule 26), deletions, and in recovery the marks that stand.
+    """Bring in what else the messages say of marks: amendments (rule 26), deletions, and in recovery the marks that
+    stand.
 
-    Adds ``amendment`` (row in the batch's amendments, -1 for none), ``amendment_hash`` (0 for none), ``deleted``, ``stands``, and
-    rows for deletions and standing marks; leaves all in order of (message, item). Takes out, of deletions, ``unknown_school`` and
-    ``unknown_record``: a deletion names a record of (urn, source) delivered before it.
+    Adds ``amendment`` (row in the batch's amendments, -1 for none), ``amendment_hash`` (0 for none), ``deleted``,
+    ``stands``, and rows for deletions and standing marks; leaves all in order of (message, item). Takes out, of
+    deletions, ``unknown_school`` and ``unknown_record``: a deletion names a record of (urn, source) delivered before
+    it.
     """
     marks = _with_amendments(marks, context.decoded.amendments)
     marks = marks.with_columns(pl.lit(False).alias("deleted"), pl.lit(False).alias("stands"))
@@ -232,7 +235,8 @@ def _resolve_deletions(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFr
     here = here.join(years.rename({"year_group": "year_text"}), left_on="year_group", right_on="number", how="left")
     earlier = here.select(
         *(pl.col(name) for name in ("urn", "source", "record_id", "day", "session", "period", "pupil_id", "in_scope")),
-        pl.col("year_text").fill_null("").alias("year_group"), pl.col("message").alias("at_message"), pl.col("item").alias("at_item"),
+        pl.col("year_text").fill_null("").alias("year_group"), pl.col("message").alias("at_message"),
+        pl.col("item").alias("at_item"),
     )  # fmt: skip
     wanted = deletions.select("urn", "source", "record_id").unique()
     stored = context.find_records(wanted).with_columns(
@@ -260,7 +264,8 @@ def _resolve_deletions(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFr
     rows = found.select(
         "message", "item", "urn", "day", "session", "period", "record_id", "asserted_ms", "pupil_id", "in_scope",
         pl.col("year_group").replace_strict(numbers, return_dtype=pl.UInt8),
-        (pl.col("clock_ahead").cast(pl.UInt32) * int(BIT["clock_ahead"])).alias("exceptions"), pl.lit(True).alias("deleted"),
+        (pl.col("clock_ahead").cast(pl.UInt32) * int(BIT["clock_ahead"])).alias("exceptions"),
+        pl.lit(True).alias("deleted"),
     )  # fmt: skip
     return rows, taken
 
@@ -273,16 +278,17 @@ def _fill_absent(marks: pl.DataFrame) -> pl.DataFrame:
         pl.col("scheme_hash", "code_hash", "amendment_hash").fill_null(0), pl.col("minutes_late").fill_null(-1),
         pl.col("amendment").fill_null(-1), pl.col("asserted_ms").fill_null(0), pl.col("exceptions").fill_null(0),
         pl.col("canonical").fill_null(0), pl.col("code_row").fill_null(-1), pl.col("year_group").fill_null(0),
-        pl.col("in_scope", "deleted", "stands").fill_null(False), pl.col("code", "pupil_ref", "pupil_scheme").fill_null(""),
+        pl.col("in_scope", "deleted", "stands").fill_null(False),
+        pl.col("code", "pupil_ref", "pupil_scheme").fill_null(""),
     )  # fmt: skip
 
 
 def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[TakenOut]]:
     """Tell news from unchanged repeats, and flag what a later re-assertion has overtaken.
 
-    Needs the marks in order of (message, item), deletions among them (``deleted``), marks that already stand (``stands``).
-    Adds ``version``, ``content``, ``key`` and ``verdict`` (kernels.ACCEPTED, UNCHANGED, SUPERSEDED). Takes out
-    ``contradicts_itself``.
+    Needs the marks in order of (message, item), deletions among them (``deleted``), marks that already stand
+    (``stands``). Adds ``version``, ``content``, ``key`` and ``verdict`` (kernels.ACCEPTED, UNCHANGED, SUPERSEDED).
+    Takes out ``contradicts_itself``.
     """
     messages = context.decoded.messages
     message = marks["message"].to_numpy()

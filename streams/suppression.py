@@ -1,8 +1,8 @@
 """The assertions in force that the worker remembers, to tell an unchanged repeat from news.
 
-Never a set of seen ids: A, B, A keeps its third event. The state is a cache of mark_assertion and register_receipt: losing it
-costs rows in the history, never a wrong current mark. Rows of PENDING ranges are left out when it is loaded, else a replay
-would be taken for a repeat and never heal.
+Never a set of seen ids: A, B, A keeps its third event. The state is a cache of mark_assertion and register_receipt:
+losing it costs rows in the history, never a wrong current mark. Rows of PENDING ranges are left out when it is loaded,
+else a replay would be taken for a repeat and never heal.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The worker: Kafka to ClickHouse. poll -> decode -> check -> identify -> map -> amend -> suppress -> write -> derive -> commit.
+"""The worker: poll -> decode -> check -> identify -> map -> amend -> suppress -> write -> derive -> commit.
 
-The polling thread is this file: it gathers records, cuts batches, runs the steps (streams/process.py) and commits offsets.
-Writing and deriving run behind it (streams/pipeline.py). The numbered steps of the ledger and what a failure of each means
-are in docs/guarantees.md.
+The polling thread is this file: it gathers records, cuts batches, runs the steps (streams/process.py) and commits
+offsets. Writing and deriving run behind it (streams/pipeline.py). The numbered steps of the ledger and what a failure
+of each means are in docs/guarantees.md.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Worker:
         _log.warning("kafka_trouble", error=error.name())
 
     def _admit(self, consumer: Consumer, message: Any, records: list[Record]) -> Record | None:
-        """The record of a message, or None when it is not its turn: not ours, already DONE, or of a schema nobody can tell yet."""
+        """The record of a message, None when it is not its turn: not ours, DONE already, its schema unknown yet."""
         assert self._assignment is not None
         place = (message.topic(), message.partition())
         offset = message.offset()
@@ -170,7 +170,8 @@ class Worker:
             return None
         ahead = self._assignment.ahead.get(place)
         if ahead and offset >= ahead[0][0]:
-            return self._pass_over(consumer, place, ahead, records)
+            self._pass_over(consumer, place, ahead, records)
+            return None
         record = record_of(message, self._topics[place[0]])
         if record.value is not None and len(record.value) >= wire.HEADER:
             try:
@@ -243,7 +244,8 @@ class Worker:
 
         return process(
             batch, self._schemas, self._world, assignment.memory.assertions, find_records,
-            future_bound_ms=settings.future_bound_seconds * 1000, suppress_repeats=settings.suppression, meet=assignment.memory.meet,
+            future_bound_ms=settings.future_bound_seconds * 1000, suppress_repeats=settings.suppression,
+            meet=assignment.memory.meet,
         )  # fmt: skip
 
     def _tell(self, batch: Batch, outcome: Outcome, records: list[Record], seconds: float) -> None:
@@ -351,6 +353,7 @@ class Worker:
 
 def _ledger_range(r: TopicRange, batch: Batch, map_version: int) -> LedgerRange:
     return LedgerRange(
-        r.topic.name, r.topic.uuid, r.partition, r.first, r.last, r.epoch, batch.id, batch.ingested_ms, r.digest, map_version,
+        r.topic.name, r.topic.uuid, r.partition, r.first, r.last, r.epoch, batch.id, batch.ingested_ms, r.digest,
+        map_version,
         r.decoded, r.undecodable, r.no_record, r.marks, r.accepted, r.unchanged, r.quarantined,
     )  # fmt: skip

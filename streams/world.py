@@ -1,4 +1,4 @@
-"""What the worker knows beside the marks: schools, calendars, pupils and code maps, loaded from ClickHouse in columns."""
+"""What the worker knows beside the marks: schools, calendars, pupils and code maps, in columns out of ClickHouse."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Schools:
     """Known schools with the days each is open; URNs in ascending order, a row each."""
 
     def __init__(self, schools: pa.Table, calendar: pa.Table) -> None:
-        """``schools``: urn, phase, state_funded; ``calendar``: urn, first_day, last_day of open spans (both inclusive)."""
+        """``schools``: urn, phase, state_funded; ``calendar``: urn, first_day, last_day of open spans (inclusive)."""
         frame = pl.DataFrame(schools).unique("urn", keep="last").sort("urn")
         self._urns = frame["urn"].cast(pl.UInt32).to_numpy()
         self.in_headline = (
@@ -59,8 +59,8 @@ class Schools:
         if spans.height:
             years = [
                 _EPOCH.fromordinal(_EPOCH.toordinal() + int(d))
-                for d in (spans["first_day"].min(), spans["last_day"].max())
-            ]  # type: ignore[arg-type]
+                for d in (spans["first_day"].to_numpy().min(), spans["last_day"].to_numpy().max())
+            ]
             self.first_day = days_since_1970(academic_year_days(academic_year(years[0]))[0])
             self.last_day = days_since_1970(academic_year_days(academic_year(years[1]))[1])
         self._open = np.zeros((max(len(self._urns), 1), max(self.last_day - self.first_day + 1, 1)), np.bool_)
@@ -90,7 +90,7 @@ class CodeMap:
     """The map in force from (scheme, raw code, session date) to the canonical code."""
 
     def __init__(self, entries: pa.Table, version: int) -> None:
-        """``entries``: scheme, raw_code, canonical_code, valid_from, valid_to (inclusive). ``version``: the publication."""
+        """``entries``: scheme, raw_code, canonical_code, valid_from, valid_to (inclusive)."""
         frame = pl.DataFrame(entries).with_columns(
             pl.col("scheme", "raw_code", "canonical_code").cast(pl.String),
             pl.col("valid_from").cast(pl.Date).cast(pl.Int32), pl.col("valid_to").cast(pl.Date).cast(pl.Int32),
@@ -121,7 +121,7 @@ class CodeMap:
         return np.asarray(kernels.mix_columns(codes_hashed, schemes_hashed))
 
     def find(self, keys: U64, days: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int16]]:
-        """Per mark: the entry's row (-1: the map of the scheme has no such code) and the canonical code's number (0: unmapped)."""
+        """Per mark: the entry's row (-1: no such code in its scheme) and the canonical code's number (0: unmapped)."""
         rows = np.asarray(kernels.find(self._slots, self._rows, keys))
         at = rows.copy()
         if len(self._canonical) == 0:
@@ -176,7 +176,7 @@ class World:
         self.code_map = CodeMap(*self._reader.load_code_map(client))
 
     def refresh(self, client: Any) -> set[str]:
-        """Take in what changed since the last look; returns the kinds that did (school, roster, calendar, code-map, ...)."""
+        """Take in what changed since the last look; returns the kinds that did (school, roster, ...)."""
         changes, self._seen = self._reader.changes_since(client, self._seen)
         kinds = {kind for kind, _ in changes}
         if kinds & {"school", "calendar"}:
