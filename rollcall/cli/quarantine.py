@@ -126,7 +126,8 @@ def show(
 
 def _decoded(settings: Settings, message: Message) -> tuple[Any, str]:
     """What the message says and '', or None and why it cannot be read."""
-    import schemas
+    import fastavro
+
     from schemas import wire
     from schemas.registry import Registry, RegistryAway, UnknownSchemaId
 
@@ -135,7 +136,8 @@ def _decoded(settings: Settings, message: Message) -> tuple[Any, str]:
     try:
         schema_id = wire.schema_id(message.value)
         with Registry(settings.registry.url) as registry:
-            return wire.decode(schemas.parsed(registry.get(schema_id)), message.value), ""
+            writer = dict(fastavro.parse_schema(registry.get(schema_id)))  # type: ignore[arg-type]
+        return wire.decode(writer, message.value), ""
     except (UnknownSchemaId, RegistryAway, ValueError) as error:
         return None, str(error)
 

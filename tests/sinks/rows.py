@@ -1,0 +1,208 @@
+"""Rows for tests of what reads ClickHouse: a small world of schools, rosters and marks, with the defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from rollcall.domain.clock import OPEN_END
+from rollcall.domain.findings import bits
+from sinks.derive import derive
+
+#: A Wednesday in term.
+DAY = date(2025, 9, 10)
+TAKEN = datetime(2025, 8, 1, tzinfo=UTC)
+REGISTER_TOPIC = "attendance.register.v1"
+TOPIC_ID = "00000000-0000-0000-0000-000000000001"
+#: derived_version counts from 2026 on; deliveries of tests arrive after that.
+ARRIVED = datetime(2026, 2, 2, 9, 0, tzinfo=UTC)
+
+
+def insert(client: Any, table: str, rows: Iterable[Mapping[str, Any]], **settings: Any) -> None:
+    """Insert rows that all have the same columns."""
+    rows = list(rows)
+    if rows:
+        names = list(rows[0])
+        client.insert(table, [[row[name] for name in names] for row in rows], column_names=names, settings=settings)
+
+
+def school(client: Any, urn: int, **facts: Any) -> None:
+    """One span of a school's facts."""
+    defaults: dict[str, Any] = {
+        "name": f"School {urn}",
+        "la_code": "330",
+        "la_name": "Birmingham",
+        "region_code": "E12000005",
+        "region_name": "West Midlands",
+        "trust_id": "",
+        "trust_name": "",
+        "establishment_type": "Academy converter",
+        "phase": "Primary",
+        "state_funded": True,
+        "status": "open",
+        "valid_from": date(2020, 9, 1),
+        "valid_to": OPEN_END,
+        "taken_at": TAKEN,
+    }
+    insert(client, "school", [{"urn": urn, **defaults, **facts}])
+
+
+def pupil(pupil_id: int, **facts: Any) -> dict[str, Any]:
+    """One enrolment, for `roster`; `group` is the pupil's group, None for none."""
+    defaults: dict[str, Any] = {
+        "group": "7A",
+        "first_day": date(2025, 9, 1),
+        "last_day": OPEN_END,
+        "status": "main",
+        "year_group": "7",
+        "age_31_august": 11,
+        "boarder": False,
+        "part_time": False,
+        "in_scope": True,
+    }
+    return {"pupil_id": pupil_id, **defaults, **facts}
+
+
+def roster(client: Any, urn: int, pupils: Iterable[Mapping[str, Any]], taken_at: datetime = TAKEN) -> None:
+    """A version of a school's roster, in force when it is the latest."""
+    pupils = [dict(one) for one in pupils]
+    groups = [(one.pop("group"), one) for one in pupils]
+    place = {"urn": urn, "taken_at": taken_at}
+    insert(client, "enrolment", [{**place, **one} for one in pupils])
+    insert(
+        client,
+        "group_membership",
+        [
+            {**place, "group_id": group, **{name: one[name] for name in ("pupil_id", "first_day", "last_day")}}
+            for group, one in groups
+            if group is not None
+        ],
+    )
+    in_force(client, "roster", urn, taken_at)
+
+
+def in_force(client: Any, kind: str, urn: int, taken_at: datetime = TAKEN) -> None:
+    """Say that a version of reference data has been applied."""
+    insert(
+        client,
+        "reference_version",
+        [
+            {
+                "kind": kind,
+                "key": str(urn),
+                "taken_at": taken_at,
+                "digest": 1,
+                "topic_id": TOPIC_ID,
+                "partition": 0,
+                "offset": 0,
+                "applied_at": datetime.now(UTC),
+            }
+        ],
+    )
+
+
+def timetable(client: Any, urn: int, groups: Iterable[str] = ("7A",), taken_at: datetime = TAKEN) -> None:
+    """Registers expected of each group, AM and PM, Monday to Friday."""
+    insert(
+        client,
+        "expected_register",
+        [
+            {
+                "urn": urn,
+                "taken_at": taken_at,
+                "group_id": group,
+                "session": session,
+                "period": "",
+                "opens_at": opens,
+                "closes_at": closes,
+                "weekdays": [1, 2, 3, 4, 5],
+                "valid_from": date(2025, 9, 1),
+                "valid_to": OPEN_END,
+            }
+            for group in groups
+            for session, opens, closes in (("AM", "08:45", "09:15"), ("PM", "13:00", "13:30"))
+        ],
+    )
+    in_force(client, "register", urn, taken_at)
+
+
+def calendar(
+    client: Any, urn: int, first: date = date(2025, 9, 1), last: date = date(2025, 12, 19), closed: Iterable[date] = ()
+) -> None:
+    """An autumn term, with closures of a day each."""
+    year = {"urn": urn, "taken_at": TAKEN, "academic_year": "2025/26"}
+    insert(client, "calendar_term", [{**year, "name": "Autumn", "first_day": first, "last_day": last}])
+    insert(
+        client, "calendar_closure", [{**year, "first_day": day, "last_day": day, "reason": "inset"} for day in closed]
+    )
+    in_force(client, "calendar", urn)
+
+
+def code_map(client: Any, entries: Mapping[str, str], scheme: str = "national", version: int = 1) -> None:
+    """A published map without dates."""
+    insert(
+        client,
+        "code_map",
+        [
+            {
+                "scheme": scheme,
+                "version": version,
+                "raw_code": raw,
+                "canonical_code": canonical,
+                "valid_from": date(1970, 1, 1),
+                "valid_to": OPEN_END,
+                "published_at": TAKEN,
+            }
+            for raw, canonical in entries.items()
+        ],
+    )
+
+
+def mark(pupil_id: int, code: str = "/", **facts: Any) -> dict[str, Any]:
+    """One accepted delivery, for `history`; `exceptions` are names. Its offset tells deliveries apart."""
+    offset, item = facts.get("offset", pupil_id), facts.get("item", 0)
+    asserted_at = facts.get("asserted_at", datetime(2025, 9, 10, 7, 50, tzinfo=UTC))
+    defaults: dict[str, Any] = {
+        "session_date": DAY,
+        "urn": 100001,
+        "session": "AM",
+        "period": "",
+        "pupil_ref": f"ref-{pupil_id}",
+        "pupil_scheme": "mis",
+        "source": "classroom",
+        "source_kind": "register",
+        "record_id": "",
+        "group_id": "7A",
+        "code_scheme": "national",
+        "canonical_code": code,
+        "map_version": 1,
+        "minutes_late": -1,
+        "deleted": False,
+        "superseded": False,
+        "asserted_at": asserted_at,
+        "version": (int(asserted_at.timestamp() * 1000) << 20) | offset,
+        "ingested_at": ARRIVED,
+        "year_group": "7",
+        "in_scope": True,
+        "content": hash(code) & 0xFFFF_FFFF,
+        "topic": REGISTER_TOPIC,
+        "topic_id": TOPIC_ID,
+        "partition": 0,
+        "offset": offset,
+        "item": item,
+        "schema_id": 1,
+        "batch": 1,
+    }
+    row = {"pupil_id": pupil_id, "raw_code": code, **defaults, **facts}
+    row["exceptions"] = bits(facts.get("exceptions", ()))
+    row["event_id"] = facts.get("event_id", (row["partition"] << 48) | (row["offset"] << 16) | row["item"])
+    return row
+
+
+def history(client: Any, marks: Iterable[Mapping[str, Any]], derived: bool = True) -> None:
+    """Write deliveries to the history and (as a worker does next) derive the current state from them."""
+    marks = list(marks)
+    insert(client, "mark_event", marks)
+    if derived:
+        derive(client, sorted({one["batch"] for one in marks}))
