@@ -10,7 +10,8 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,14 @@ class Statement:
 
 @dataclass
 class Result:
-    """The answer in pieces and, when all pieces were taken, what it cost. `format` is None when there is no answer."""
+    """The answer in pieces and, when all pieces were taken, what it cost. `format` is None when there is no answer.
+
+    `close` must be called in the end, whether or not all pieces were taken.
+    """
 
     format: str | None
     pieces: Iterator[bytes]
+    close: Callable[[], None] = lambda: None
     summary: dict[str, int] = field(default_factory=dict)
 
     def count(self, outcome: Any) -> None:
@@ -93,7 +98,11 @@ class Engine:
 
     def cancel(self, tag: str) -> None:
         """Stop the statement with this tag, if it still runs. Returns at once."""
-        self._root.query(f"KILL QUERY WHERE Settings['log_comment'] = {quoted(tag)} ASYNC")
+        _ask(self._root, f"KILL QUERY WHERE Settings['log_comment'] = {quoted(tag)} ASYNC".encode(), "Null", {})
+
+    def cancel_all(self) -> None:
+        """Stop every statement that runs. Returns at once."""
+        _ask(self._root, b"KILL QUERY WHERE query NOT LIKE 'KILL QUERY%' ASYNC", "Null", {})
 
     def insert(self, statement: Statement, head: InsertHead, descriptor: int) -> Result:
         """Insert a body that lies in a memory file. Returns when every row is in its table and views, or raises."""
@@ -124,22 +133,17 @@ class Engine:
 
     def _stream(self, statement: Statement, answer_format: str) -> Result:
         handle = self._open(statement)
-        result = Result(answer_format, iter(()))
+        stream = _Stream(self, handle, statement)
+        result = Result(answer_format, iter(()), close=stream.close)
         try:
-            try:
-                stream = handle.send_query(statement.sql, answer_format, params=statement.bindings)
-                first = next(stream, None)
-            except RuntimeError as error:
-                raise from_engine(error) from error
-            if first is None:
+            if stream.start(statement, answer_format) is None:
                 result.pieces = iter((self._empty(handle, statement, answer_format),))
-                handle.close()
-                return result
+            else:
+                pieces = stream.pieces(result)
+                result.pieces = _one_arrow_stream(pieces) if answer_format == "ArrowStream" else pieces
         except BaseException:
-            handle.close()
+            stream.close()
             raise
-        pieces = _pieces(handle, stream, first, result)
-        result.pieces = _one_arrow_stream(pieces) if answer_format == "ArrowStream" else pieces
         return result
 
     def _empty(self, handle: Any, statement: Statement, answer_format: str) -> bytes:
@@ -209,19 +213,50 @@ def _set(settings: Mapping[str, str]) -> str:
     return "SET " + ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items())
 
 
-def _pieces(handle: Any, stream: Any, first: Any, result: Result) -> Iterator[bytes]:
-    """The stream's pieces as bytes; closes the handle when the stream is done, failed or dropped."""
-    try:
-        piece = first
-        while piece is not None:
-            result.count(piece)
-            yield piece.bytes()
-            piece = next(stream, None)
-    except RuntimeError as error:
-        raise from_engine(error) from error
-    finally:
-        stream.close()
-        handle.close()
+class _Stream:
+    """A running SELECT: its pieces as bytes, and a handle that is closed when they end, fail, or nobody wants them."""
+
+    def __init__(self, engine: Engine, handle: Any, statement: Statement) -> None:
+        self._engine, self._handle, self._tag = engine, handle, statement.tag
+        self._stream: Any = None
+        self._ahead: Any = None
+
+    def start(self, statement: Statement, answer_format: str) -> Any:
+        """Compute the first piece and put it back; None when there are no rows."""
+        try:
+            self._stream = self._handle.send_query(statement.sql, answer_format, params=statement.bindings)
+            self._ahead = next(self._stream, None)
+        except RuntimeError as error:
+            self._stream = None
+            raise from_engine(error) from error
+        if self._ahead is None:
+            self._stream = None
+        return self._ahead
+
+    def pieces(self, result: Result) -> Iterator[bytes]:
+        piece, self._ahead = self._ahead, None
+        try:
+            while piece is not None:
+                result.count(piece)
+                yield piece.bytes()
+                piece = next(self._stream, None)
+        except RuntimeError as error:
+            self._stream = None
+            raise from_engine(error) from error
+        self._stream = None
+
+    def close(self) -> None:
+        """End the query if it still runs: killed by tag, then read until it says so.
+
+        Never by the stream's own cancel(): it crashes the engine when a KILL QUERY arrives at the same time.
+        """
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            self._engine.cancel(self._tag)
+            with suppress(RuntimeError):
+                while next(stream, None) is not None:
+                    pass
+        self._handle.close()
 
 
 def _one_arrow_stream(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -10,11 +10,10 @@ import json
 import os
 import re
 import secrets
-import select
 import signal
-import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +28,7 @@ from rollcall.stack.clickhouse.errors import QueryError
 from rollcall.stack.clickhouse.request import READING, InsertHead, Request, insert_head, multipart_fields
 from rollcall.stack.clickhouse.sessions import Sessions
 from rollcall.stack.clickhouse.users import UserRules, authenticate
+from rollcall.stack.clickhouse.watcher import Watcher
 from rollcall.stack.home import HOST
 
 __all__ = ["Front", "serve"]
@@ -39,6 +39,8 @@ MAX_STATEMENTS = 16
 MAX_STATEMENT = 256 * 1024 * 1024
 #: With wait_end_of_query a result is held back until it is complete, up to this size (bytes); then it is sent.
 MAX_HELD_BACK = 64 * 1024 * 1024
+#: How long a stop waits for running statements, and then again for those it cancelled (s).
+DRAIN_S = 5.0
 #: Query ids that may go into a log as they are: a client chooses them.
 _PLAIN_ID = re.compile(r"[\w./:-]{1,64}")
 
@@ -53,37 +55,21 @@ class Front(ThreadingHTTPServer):
         super().__init__((HOST, port), _Handler)
         self.engine, self.rules = engine, rules
         self.slots = threading.BoundedSemaphore(MAX_STATEMENTS)
-        self.watcher = _Watcher(engine)
+        self.watcher = Watcher(engine)
         self.sessions = Sessions()
+
+    def drained(self, seconds: float) -> bool:
+        """Wait until no statement runs; no new one starts after it. False when some still ran in the end."""
+        deadline = time.monotonic() + seconds
+        taken = sum(self.slots.acquire(timeout=max(0.0, deadline - time.monotonic())) for _ in range(MAX_STATEMENTS))
+        if 0 < taken < MAX_STATEMENTS:
+            self.slots.release(taken)
+        return taken == MAX_STATEMENTS
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is nothing to write down; anything else is."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
-
-
-class _Watcher:
-    """Cancels reading statements whose client is gone, as a server does (code 394 for nobody to read)."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._poll = select.epoll()
-        self._tags: dict[int, str] = {}
-        threading.Thread(target=self._watch, name="watcher", daemon=True).start()
-
-    def watch(self, connection: socket.socket, tag: str) -> None:
-        self._tags[connection.fileno()] = tag
-        self._poll.register(connection.fileno(), select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLONESHOT)
-
-    def forget(self, connection: socket.socket) -> None:
-        if self._tags.pop(connection.fileno(), None) is not None:
-            self._poll.unregister(connection.fileno())
-
-    def _watch(self) -> None:
-        while True:
-            for descriptor, _ in self._poll.poll():
-                if tag := self._tags.get(descriptor):
-                    self._engine.cancel(tag)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -136,8 +122,11 @@ class _Handler(BaseHTTPRequestHandler):
                         result = self.server.engine.insert(statement, head, descriptor)
                     else:
                         result = self.server.engine.run(statement)
-                    self.server.sessions.remember(request.user, request.session, statement.sql)
-                    self._deliver(request, result)
+                    try:
+                        self.server.sessions.remember(request.user, request.session, statement.sql)
+                        self._deliver(request, result)
+                    finally:
+                        result.close()
                 finally:
                     if reading:
                         self.server.watcher.forget(self.connection)
@@ -277,8 +266,9 @@ def serve(port: int, folder: Path, config: Path, rules: UserRules) -> None:
     signal.signal(signal.SIGTERM, end)
     front.serve_forever(poll_interval=0.1)
     front.server_close()
-    for _ in range(MAX_STATEMENTS):
-        front.slots.acquire(timeout=1)
+    if not front.drained(DRAIN_S):
+        engine.cancel_all()
+        front.drained(DRAIN_S)
     engine.close()
 
 
