@@ -36,6 +36,8 @@ log = structlog.get_logger()
 
 #: How long a full queue is left alone before it is tried again.
 _ROOM_SECONDS = 0.005
+#: How long Kafka's troubles are gathered before they are said again.
+_TELL_SECONDS = 10.0
 #: Errors that trying again cannot mend, with what to do. Everything else is "Kafka is away" and may be tried again.
 _LASTING = {
     confluent_kafka.KafkaError.MSG_SIZE_TOO_LARGE: "the message is larger than the topic takes (max.message.bytes)",
@@ -99,6 +101,7 @@ class Publisher:
             "error_cb": self._on_error,
             "log_level": 0,  # librdkafka's lines go to standard error, not into our log; errors come through error_cb
         }
+        self._told_at, self._untold = -_TELL_SECONDS, 0
         self._making = threading.Lock()
         self._producer: Any = confluent_kafka.Producer(self._config)
         self._broken = False
@@ -231,9 +234,15 @@ class Publisher:
             log.warning("producer_renewed")
 
     def _on_error(self, error: Any) -> None:
-        if error.fatal():
+        """Every failed connection comes here, many a second while Kafka is away: gathered into one line."""
+        fatal = bool(error.fatal())
+        if fatal:
             self._broken = True
-        log.warning("kafka_trouble", kafka_error=error.name(), fatal=bool(error.fatal()))
+        self._untold += 1
+        now = time.monotonic()
+        if fatal or now - self._told_at >= _TELL_SECONDS:
+            log.warning("kafka_trouble", kafka_error=error.name(), fatal=fatal, times=self._untold)
+            self._told_at, self._untold = now, 0
 
     def _poll(self) -> None:
         while not self._closing.is_set():

@@ -29,7 +29,7 @@ from rollcall.errors import ConfigError
 __all__ = ["WondeConfig", "load"]
 
 
-#: Wonde publishes no limit; this reads 24,500 schools in about an hour and is answered without 429 by small servers.
+#: Wonde publishes no limit: this is a polite guess, about an hour and a half for one round of 24,500 schools.
 DEFAULT_REQUESTS_A_SECOND = 20.0
 #: The version of the API that this connector reads; a base URL may leave it out.
 _VERSION = "/v1.0"

@@ -1,0 +1,159 @@
+"""A tiny MIS in Wonde's shape, over real HTTP: what a test puts in is served, and trouble on demand."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+__all__ = ["TOKEN", "FakeWonde", "Trouble", "local_day", "mark", "student"]
+
+TOKEN = "a token that is only used in tests"
+
+
+class Trouble(NamedTuple):
+    """Answered instead of a page, once: a status, headers, a body."""
+
+    status: int
+    headers: dict[str, str] = {}  # noqa: RUF012 - a NamedTuple's default; nobody changes it
+    body: bytes = b"{}"
+
+
+class FakeWonde:
+    """Pages of `per_page` records with a cursor. `held[path]` are a resource's records, e.g. 'A1/attendance/session'.
+
+    A record's '_changed' (datetime) is compared with `updated_after`; fields that begin with '_' are not served.
+    `trouble[path]` is answered first, one after the other. `asked` holds (path, query) of every request.
+    """
+
+    def __init__(self, per_page: int = 2) -> None:
+        self.per_page = per_page
+        self.held: dict[str, list[dict[str, Any]]] = {}
+        self.trouble: dict[str, list[Trouble]] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.token = TOKEN
+        #: A page begins again with the record that the one before ended with.
+        self.repeat_at_boundaries = False
+        #: Set: a request for the second page of anything waits for ever, for tests that kill the puller there.
+        self.stuck_on_second_page = threading.Event()
+        self.reached_second_page = threading.Event()
+        #: 'page' pages by number instead of cursor.
+        self.paging = "cursor"
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """The base URL, with the version."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1.0"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def queries(self, path: str) -> list[dict[str, str]]:
+        """The queries of every request for a path, in order."""
+        return [query for asked, query in self.asked if asked == path]
+
+    def _answer(self, path: str, query: dict[str, str], authorization: str) -> Trouble:
+        self.asked.append((path, query))
+        if self.trouble.get(path):
+            return self.trouble[path].pop(0)
+        if authorization != f"Bearer {self.token}":
+            return Trouble(401)
+        if path not in self.held:
+            return Trouble(404)
+        start = (
+            int(query.get("cursor", "0"))
+            if self.paging == "cursor"
+            else (int(query.get("page", "1")) - 1) * self.per_page
+        )
+        if start and self.stuck_on_second_page.is_set():
+            self.reached_second_page.set()
+            threading.Event().wait(60)
+        after = query.get("updated_after")
+        records = [
+            record
+            for record in self.held[path]
+            if after is None or "_changed" not in record or record["_changed"] >= datetime.fromisoformat(after)
+        ]
+        end = start + self.per_page
+        first = start - 1 if start and self.repeat_at_boundaries else start
+        place = {"cursor": str(end)} if self.paging == "cursor" else {"page": str(end // self.per_page + 1)}
+        more = end < len(records)
+        link = f"{self.url}/schools/{path}/?{urlencode({**query, **place})}" if more else None
+        served = [
+            {name: value for name, value in one.items() if not name.startswith("_")} for one in records[first:end]
+        ]
+        body = {"data": served, "meta": {"pagination": {"next": link, "more": more}}}
+        return Trouble(200, {}, json.dumps(body).encode())
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        mis = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                address = urlsplit(self.path)
+                path = address.path.removeprefix("/v1.0/schools/").strip("/")
+                answer = mis._answer(path, dict(parse_qsl(address.query)), self.headers.get("Authorization", ""))
+                self.send_response(answer.status)
+                for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Kept in `asked`."""
+
+        return Handler
+
+
+def local_day(day: str) -> dict[str, Any]:
+    """A day as Wonde writes it: its midnight in London."""
+    return {"date": f"{day} 00:00:00.000000", "timezone_type": 3, "timezone": "Europe/London"}
+
+
+def mark(number: int, day: str = "2025-09-10", **changed: Any) -> dict[str, Any]:
+    """A record of attendance/session; code ids are 'C' and the code."""
+    return {
+        "id": f"A9{number:05d}",
+        "student": f"A1{number:05d}",
+        "employee": "A7",
+        "session": "AM",
+        "date": local_day(day),
+        "attendance_code": "C/",
+        "comment": "Remark that goes no further",
+        **changed,
+    }
+
+
+def student(number: int, **education: Any) -> dict[str, Any]:
+    """A record of students."""
+    return {
+        "id": f"A1{number:05d}",
+        "upi": "x",
+        "mis_id": str(number),
+        "forename": "Forename-nowhere",
+        "surname": "Surname-nowhere",
+        "date_of_birth": local_day("2013-10-01"),
+        "education_details": {
+            "data": {
+                "upn": None,
+                "admission_date": local_day("2024-09-03"),
+                "leaving_date": None,
+                "current_nc_year": "7",
+                "part_time": False,
+                **education,
+            }
+        },
+        "extended_details": {"data": {"enrolment_status": "C"}},
+        "groups": {
+            "data": [{"id": "A5", "code": "7A", "type": "REGISTRATION"}, {"id": "A6", "code": "X", "type": "CLASS"}]
+        },
+    }
