@@ -16,7 +16,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from rollcall.errors import ClickHouseError
 from rollcall.settings import ClickHouseSettings
 
-__all__ = ["connect", "patiently"]
+__all__ = ["ClickHouseAway", "connect", "patiently"]
 
 _log = structlog.get_logger()
 _T = TypeVar("_T")
@@ -25,10 +25,14 @@ _T = TypeVar("_T")
 _PASSING = frozenset({159, 202, 209, 210, 236, 241, 252})
 
 
+class ClickHouseAway(ClickHouseError, ConnectionError):
+    """ClickHouse does not answer now; it may later."""
+
+
 def connect(settings: ClickHouseSettings, database: str | None = None) -> Client:
     """A client of its own pool; one a thread, for a client serves one request at a time.
 
-    ``database``: instead of the one in the settings. Raises ClickHouseError when the server does not answer.
+    ``database``: instead of the one in the settings. Raises ClickHouseAway when the server does not answer.
     """
     try:
         return clickhouse_connect.get_client(
@@ -41,7 +45,7 @@ def connect(settings: ClickHouseSettings, database: str | None = None) -> Client
             pool_mgr=httputil.get_pool_manager(maxsize=2),
         )
     except (DatabaseError, OperationalError, urllib3.exceptions.HTTPError, OSError) as e:
-        raise ClickHouseError(f"ClickHouse at {settings.host}:{settings.port} does not answer: {first_line(e)}") from e
+        raise ClickHouseAway(f"ClickHouse at {settings.host}:{settings.port} does not answer: {first_line(e)}") from e
 
 
 def first_line(error: Exception) -> str:
@@ -75,7 +79,7 @@ def patiently(
             if not is_passing(e):
                 raise ClickHouseError(f"{what}: {first_line(e)}") from e
             if not still_wanted():
-                raise ClickHouseError(f"{what}: given up, {first_line(e)}") from e
+                raise ClickHouseAway(f"{what}: given up, {first_line(e)}") from e
             if not waited:
                 _log.warning("clickhouse_away", doing=what, error=type(e).__name__)
             waited = True

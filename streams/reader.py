@@ -7,7 +7,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from rollcall.errors import KafkaError, LedgerError
+from rollcall.errors import LedgerError
 from rollcall.settings import KafkaSettings
 from streams.batch import Record, Topic
 
@@ -47,6 +47,10 @@ def record_of(message: Message, topic: Topic) -> Record:
     )
 
 
+class RangeNotRead(ConnectionError):
+    """The broker did not give a range in time: it may be away, and comes back."""
+
+
 class RangeReader:
     """Reads exact offset ranges."""
 
@@ -72,14 +76,14 @@ class RangeReader:
             while True:
                 for message in self._consumer.consume(5_000, 0.2):
                     if message.error():
-                        raise KafkaError(f"{topic.name} partition {partition}: {message.error()}")
+                        raise RangeNotRead(f"{topic.name} partition {partition}: {message.error()}")
                     if (message.offset() or 0) <= last:
                         records.append(record_of(message, topic))
                 position = self._consumer.position([TopicPartition(topic.name, partition)])[0].offset
                 if position > last or (records and records[-1].offset == last):
                     return records
                 if time.monotonic() > end:
-                    raise KafkaError(
+                    raise RangeNotRead(
                         f"{topic.name} partition {partition}: offsets {first} to {last} did not come"
                         f" in {self._timeout:.0f} s"
                     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -21,7 +22,7 @@ from rollcall.failpoints import FailPoints
 from rollcall.settings import Settings
 from schemas import wire
 from schemas.registry import Registry, RegistryAway
-from sinks.clickhouse import connect, patiently
+from sinks.clickhouse import connect, is_passing, patiently
 from sinks.ledger import LedgerRange
 from streams.assignment import MARK_TOPICS, Assignment, topics_by_name
 from streams.batch import Batch, Record, TopicRange
@@ -47,9 +48,13 @@ class Worker:
     """Consumes the mark topics as one member of the consumer group, until stopped."""
 
     def __init__(
-        self, settings: Settings, reference: ReferenceReader, fail: FailPoints | None = None, *, skip_lost: bool = False
-    ) -> None:
-        """``skip_lost``: go on where retention took offsets before they were read; the ledger records them."""
+        self, settings: Settings, reference: ReferenceReader, fail: FailPoints | None = None, *, skip_lost: bool = False,
+        reference_left: Callable[[], int] | None = None,
+    ) -> None:  # fmt: skip
+        """``skip_lost``: go on where retention took offsets before they were read; the ledger records them.
+        ``reference_left``: reference records still to be applied; the worker waits until there are none.
+        """
+        self._reference_left = reference_left
         self._settings = settings
         self._skip_lost = skip_lost
         self._fail = fail or FailPoints("")
@@ -81,12 +86,39 @@ class Worker:
         """Work until `stop`. Fenced writers start over; every other failure is raised and ends the process non-zero."""
         self._client = connect(self._settings.clickhouse)
         self._topics = topics_by_name(self._settings)
+        self._await_reference()
         self._world.load(self._client)
         while not self._stop.is_set():
             try:
                 self._member()
             except Fenced as e:
                 _log.warning("worker_fenced", why=str(e))
+            except RegistryAway:
+                self._start_over("registry")
+            except KafkaException as e:
+                if e.args[0].fatal() or (e.args[0].code() > 0 and not e.args[0].retriable()):
+                    raise KafkaError(f"Kafka refuses: {e.args[0].str()}") from e
+                self._start_over("kafka")
+            except Exception as e:
+                if not is_passing(e):
+                    raise
+                self._start_over("clickhouse")
+
+    def _start_over(self, who: str) -> None:
+        """Something is away where no step can wait for it: leave the group, come back. Nothing is lost by it."""
+        _log.warning("worker_starts_over", away=who)
+        self._stop.wait(1.0)
+
+    def _await_reference(self) -> None:
+        """Reference data that was on its topics when we started comes before the first mark."""
+        if self._reference_left is None:
+            return
+        told = 0.0
+        while not self._stop.is_set() and (left := self._reference_left()) > 0:
+            if time.monotonic() - told > 10:
+                _log.warning("waiting_for_reference", records_left=left, hint="is `rollcall reference run` running?")
+                told = time.monotonic()
+            self._stop.wait(0.2)
 
     # ---- one membership of the group
 

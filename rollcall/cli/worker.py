@@ -40,12 +40,14 @@ def worker(
     from rollcall.failpoints import FailPoints
     from rollcall.settings import Settings
     from sinks import reference
+    from streams.catching_up import ReferenceBacklog
     from streams.worker import Worker
 
     overrides = {} if group is None else {"worker": {"group": group}}
     settings = Settings.load(home=home, **overrides) if home is not None else Settings.load(**overrides)
     logging.configure(settings.observability.log_level, sys.stderr)
-    running = Worker(settings, reference, FailPoints(), skip_lost=skip_lost)
+    left = ReferenceBacklog(settings).left
+    running = Worker(settings, reference, FailPoints(), skip_lost=skip_lost, reference_left=left)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: running.stop())
     server = metrics.serve(settings.observability.metrics_host, settings.observability.metrics_port, running.not_ready)
