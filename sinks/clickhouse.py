@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 _PASSING = frozenset({159, 202, 209, 210, 236, 241, 252})
 
 
-class ClickHouseAway(ClickHouseError, ConnectionError):
+class ClickHouseAway(ClickHouseError, ConnectionError):  # noqa: N818 - it is away, not wrong
     """ClickHouse does not answer now; it may later."""
 
 

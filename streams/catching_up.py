@@ -21,10 +21,10 @@ class ReferenceBacklog:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Reads the ends of the reference topics. Raises KafkaError when one does not exist or Kafka does not answer."""
+        """Reads the ends of the reference topics. Raises KafkaError when one does not exist or Kafka is away."""
         self._client = connect(settings.clickhouse)
         self._ends: dict[tuple[str, int], int] = {}
-        names = [topic.name for topic in topics.of_kind("reference")]
+        names = list(topics.of_kind("reference"))
         described = AdminClient(settings.kafka.client_config()).describe_topics(
             TopicCollection(names), request_timeout=30
         )

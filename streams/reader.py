@@ -47,7 +47,7 @@ def record_of(message: Message, topic: Topic) -> Record:
     )
 
 
-class RangeNotRead(ConnectionError):
+class RangeNotRead(ConnectionError):  # noqa: N818 - named for what it says
     """The broker did not give a range in time: it may be away, and comes back."""
 
 

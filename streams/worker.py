@@ -48,9 +48,14 @@ class Worker:
     """Consumes the mark topics as one member of the consumer group, until stopped."""
 
     def __init__(
-        self, settings: Settings, reference: ReferenceReader, fail: FailPoints | None = None, *, skip_lost: bool = False,
+        self,
+        settings: Settings,
+        reference: ReferenceReader,
+        fail: FailPoints | None = None,
+        *,
+        skip_lost: bool = False,
         reference_left: Callable[[], int] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """``skip_lost``: go on where retention took offsets before they were read; the ledger records them.
         ``reference_left``: reference records still to be applied; the worker waits until there are none.
         """
