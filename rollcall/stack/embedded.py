@@ -54,7 +54,7 @@ class StackStatus:
 
     @property
     def ready(self) -> bool:
-        return all(service.ready for service in self.services)
+        return bool(self.services) and all(service.ready for service in self.services)
 
 
 class EmbeddedStack:

@@ -46,6 +46,10 @@ class Registry:
         self._store = Store(log)
         self._lock = threading.RLock()
 
+    def close(self) -> None:
+        """Close the log; nothing may be asked after it."""
+        self._store.close()
+
     def subjects(self, prefix: str = "", *, deleted: bool = False) -> list[str]:
         with self._lock:
             return sorted(s for s in self._store.subjects if s.startswith(prefix) and self._versions(s, deleted))

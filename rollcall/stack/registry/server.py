@@ -140,6 +140,10 @@ class RegistryServer(ThreadingHTTPServer):
         self.registry = Registry(log)
         super().__init__((HOST, port), _Handler)
 
+    def server_close(self) -> None:
+        super().server_close()
+        self.registry.close()
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

@@ -77,6 +77,9 @@ class Store:
             os.truncate(self.path, kept)
         self._log = self.path.open("ab", buffering=0)
 
+    def close(self) -> None:
+        self._log.close()
+
     def add_schema(self, schema: StoredSchema) -> int:
         """Store a schema that is not stored yet and give it the next id."""
         schema_id = max(self.schemas, default=0) + 1
