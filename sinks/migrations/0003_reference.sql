@@ -26,7 +26,8 @@ CREATE TABLE reference_position
     next_offset UInt64
 )
 ENGINE = ReplacingMergeTree(next_offset)
-ORDER BY (topic_id, partition);
+ORDER BY (topic_id, partition)
+COMMENT 'How far the reference topics have been applied';
 
 CREATE TABLE school
 (
@@ -64,7 +65,8 @@ CREATE TABLE group_membership
 (
     urn UInt32, taken_at DateTime64(3, 'UTC'), group_id LowCardinality(String), pupil_id UInt64, first_day Date, last_day Date
 )
-ENGINE = ReplacingMergeTree ORDER BY (urn, taken_at, group_id, pupil_id, first_day);
+ENGINE = ReplacingMergeTree ORDER BY (urn, taken_at, group_id, pupil_id, first_day)
+COMMENT 'Who is in which group, every version of the roster';
 
 CREATE TABLE expected_register
 (
@@ -79,13 +81,15 @@ CREATE TABLE calendar_term
 (
     urn UInt32, taken_at DateTime64(3, 'UTC'), academic_year LowCardinality(String), name LowCardinality(String), first_day Date, last_day Date
 )
-ENGINE = ReplacingMergeTree ORDER BY (urn, taken_at, academic_year, first_day);
+ENGINE = ReplacingMergeTree ORDER BY (urn, taken_at, academic_year, first_day)
+COMMENT 'Terms, every version of a calendar';
 
 CREATE TABLE calendar_closure
 (
     urn UInt32, taken_at DateTime64(3, 'UTC'), academic_year LowCardinality(String), first_day Date, last_day Date, reason LowCardinality(String)
 )
-ENGINE = ReplacingMergeTree ORDER BY (urn, taken_at, academic_year, first_day);
+ENGINE = ReplacingMergeTree ORDER BY (urn, taken_at, academic_year, first_day)
+COMMENT 'Days within a term on which a school is closed, every version of a calendar';
 
 CREATE TABLE code_map
 (

@@ -55,7 +55,7 @@ DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     f.urn AS urn, f.name AS school_name, la_code, la_name, region_code, region_name, trust_id, trust_name, establishment_type,
     phase, state_funded, state_funded AND phase IN ('Primary', 'Secondary', 'Special') AS in_headline, status,
-    f.valid_from AS valid_from, least(f.valid_to, f.next_from - 1) AS valid_to
+    f.valid_from AS valid_from, if(f.next_from = toDate('2149-06-06'), f.valid_to, least(f.valid_to, f.next_from - 1)) AS valid_to
 FROM
 (
     SELECT *, leadInFrame(valid_from, 1, toDate('2149-06-06'))

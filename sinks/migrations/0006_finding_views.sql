@@ -24,10 +24,10 @@ AS SELECT
     any(s.trust_name) AS trust_name, any(s.phase) AS phase
 FROM (SELECT session_date, urn, session FROM sessions_expected WHERE has_begun) AS e
 INNER JOIN (SELECT * FROM roll WHERE NOT never_missing) AS r ON r.urn = e.urn
-LEFT JOIN (SELECT session_date, urn, toString(session) AS session, pupil_id, true AS is_mark FROM mark_current FINAL WHERE is_mark) AS m
+LEFT JOIN (SELECT session_date, urn, toString(session) AS session, pupil_id, is_mark AS stands FROM mark_current FINAL WHERE is_mark) AS m
     ON m.session_date = e.session_date AND m.urn = e.urn AND m.session = e.session AND m.pupil_id = r.pupil_id
 ASOF LEFT JOIN schools AS s ON s.urn = e.urn AND s.valid_from <= e.session_date
-WHERE e.session_date BETWEEN r.first_day AND r.last_day AND NOT m.is_mark
+WHERE e.session_date BETWEEN r.first_day AND r.last_day AND NOT m.stands
   AND (NOT r.is_post_16 OR (e.session_date, e.urn, e.session, r.pupil_id) IN
     (
         SELECT x.session_date, x.urn, x.session, g.pupil_id
@@ -67,12 +67,12 @@ AS SELECT
 FROM (SELECT * FROM registers_expected WHERE has_begun) AS e
 INNER JOIN group_members AS g ON g.urn = e.urn AND g.group_id = e.group_id
 INNER JOIN (SELECT * FROM roll WHERE NOT never_missing) AS r ON r.urn = g.urn AND r.pupil_id = g.pupil_id
-LEFT JOIN (SELECT session_date, urn, toString(session) AS session, pupil_id, true AS is_mark FROM mark_current FINAL WHERE is_mark) AS m
+LEFT JOIN (SELECT session_date, urn, toString(session) AS session, pupil_id, is_mark AS stands FROM mark_current FINAL WHERE is_mark) AS m
     ON m.session_date = e.session_date AND m.urn = e.urn AND m.session = e.session AND m.pupil_id = r.pupil_id
 ASOF LEFT JOIN schools AS s ON s.urn = e.urn AND s.valid_from <= e.session_date
 WHERE e.session_date BETWEEN g.first_day AND g.last_day AND e.session_date BETWEEN r.first_day AND r.last_day
 GROUP BY e.session_date, e.urn, e.session, e.group_id
-HAVING NOT max(m.is_mark)
+HAVING NOT max(m.stands)
 COMMENT 'Expected registers none of whose pupils on roll has a mark that stands';
 
 CREATE VIEW quarantine_open
