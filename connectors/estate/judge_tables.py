@@ -39,10 +39,19 @@ class _Tables:
         sql = (resources.files("connectors.estate") / "sql" / f"judge_{table}.sql").read_text(encoding="utf-8")
         settings = {"output_format_arrow_string_as_string": 1, "output_format_arrow_low_cardinality_as_dictionary": 0}
         found = self.client.query_arrow(sql, parameters=parameters or None, settings=settings)
-        columns = [column.to_pylist() for column in found.columns]
-        names = [_text(name) for name in found.column_names]
+        names = [str(name) for name in found.column_names]
+        columns = [[_text(value) for value in column] if _is_bytes(column) else column for column in _lists(found)]
         for row in zip(*columns, strict=True):
-            yield dict(zip(names, (_text(value) for value in row), strict=True))
+            yield dict(zip(names, row, strict=True))
+
+
+def _lists(found: Any) -> list[list[Any]]:
+    return [column.to_pylist() for column in found.columns]
+
+
+def _is_bytes(column: list[Any]) -> bool:
+    """Whether a text column came as bytes: not every server knows the setting that makes it text."""
+    return bool(column) and isinstance(column[0], bytes)
 
 
 def judge_tables(estate: Estate, client: Any, expected: Expected, group: str) -> dict[str, Finding]:
@@ -59,8 +68,8 @@ def judge_tables(estate: Estate, client: Any, expected: Expected, group: str) ->
     return findings
 
 
-def _text(value: Any) -> Any:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
 
 
 def _crosswalk(tables: _Tables) -> Finding:

@@ -9,10 +9,11 @@ code, minutes late, amendment), its version `asserted ms << 20 | offset mod 2^20
 
 1. quarantined, with the first reason that applies: bad_session, bad_date, date_out_of_range, malformed_code,
    unknown_school, unknown_pupil or ambiguous_pupil, contradicts_itself (two marks of one message with equal keys and
-   different content: all of them). A deletion: unknown_school, unknown_record.
+   different content: all of them). A deletion: unknown_school, unknown_record; else it is
+   judged like a mark whose content is "deleted".
 2. unchanged: the second of two equal marks of one message; or the content in force, at a version not below it, from a
-   complete message or at the same asserted time.
-3. accepted and superseded: older than a later re-assertion of the same key that was found unchanged.
+   complete message or at the same asserted time. In force is the latest accepted; being unchanged moves nothing.
+3. accepted and superseded: older than a re-assertion of the content in force that was found unchanged.
 4. accepted. An older one loses in the end; it is history all the same.
 """
 
@@ -93,8 +94,9 @@ class ReferenceModel:
         results = self._judge(message, judged)
         for item, outcome in enumerate(results):
             self._keep(Place(*arrival[:3], item), outcome)
+        gone: set[tuple[Key, int]] = set()
         for record_id in record.get("deletions", ()):
-            outcome = self._delete(message, record_id)
+            outcome = self._delete(message, record_id, gone)
             self._keep(Place(*arrival[:3], len(results)), outcome)
             results.append(outcome)
         counted = [outcome.outcome for outcome in results]
@@ -201,46 +203,49 @@ class ReferenceModel:
         return found
 
     def _judge(self, message: _Message, judged: Sequence[tuple[Outcome, Hashable]]) -> list[Outcome]:
-        """Compare the marks of one message with each other, then each with what is known."""
-        said: dict[Key, set[Hashable]] = defaultdict(set)
+        """Compare the marks of one message with each other, then each with what is known.
+
+        Marks of one key that carry different times of their own are told apart by them, as if sent one by one.
+        """
+        said: dict[tuple[Key, int], set[Hashable]] = defaultdict(set)
         for outcome, content in judged:
             if outcome.key is not None:
-                said[outcome.key].add(content)
-        seen: set[Key] = set()
+                said[outcome.key, outcome.asserted_ms].add(content)
+        seen: set[tuple[Key, int]] = set()
         results = []
         for outcome, content in judged:
-            key = outcome.key
-            if key is None:
+            if outcome.key is None:
                 results.append(outcome)
-            elif len(said[key]) > 1:
+            elif len(said[outcome.key, outcome.asserted_ms]) > 1:
                 results.append(outcome._replace(outcome="quarantined", reason="contradicts_itself", exceptions=0))
-            elif key in seen:
-                self._reassert(key, outcome.version)
-                results.append(outcome._replace(outcome="unchanged"))
             else:
-                seen.add(key)
-                results.append(self._against_the_known(message, outcome, key, content))
+                results.append(self._against_the_known(message, outcome, outcome.key, content, seen))
         return results
 
-    def _against_the_known(self, message: _Message, outcome: Outcome, key: Key, content: Hashable) -> Outcome:
+    def _against_the_known(
+        self, message: _Message, outcome: Outcome, key: Key, content: Hashable, seen: set[tuple[Key, int]]
+    ) -> Outcome:
+        """Unchanged, superseded or simply accepted. The state is the latest that was accepted and not superseded; a
+        re-assertion leaves it alone and is remembered beside it."""
+        again = (key, outcome.asserted_ms) in seen
+        seen.add((key, outcome.asserted_ms))
         state = self._states.get(key)
-        if (
-            state is not None
-            and state.content == content
-            and outcome.version >= state.version
-            and (message.complete or outcome.asserted_ms == state.asserted_ms)
-        ):
+        if state is None:
             self._states[key] = _State(outcome.version, outcome.asserted_ms, content)
-            self._reassert(key, outcome.version)
+            return outcome
+        same = state.content == content
+        confirmed = message.complete or outcome.asserted_ms == state.asserted_ms
+        if again or (same and outcome.version >= state.version and confirmed):
+            if same:
+                self._reasserted[key] = max(outcome.version, self._reasserted.get(key, 0))
             return outcome._replace(outcome="unchanged")
-        if state is None or outcome.version >= state.version:
+        if outcome.version < self._reasserted.get(key, 0):
+            return outcome._replace(superseded=True)
+        if outcome.version > state.version:
             self._states[key] = _State(outcome.version, outcome.asserted_ms, content)
-        return outcome._replace(superseded=outcome.version < self._reasserted.get(key, 0))
+        return outcome
 
-    def _reassert(self, key: Key, version: int) -> None:
-        self._reasserted[key] = max(version, self._reasserted.get(key, 0))
-
-    def _delete(self, message: _Message, record_id: str) -> Outcome:
+    def _delete(self, message: _Message, record_id: str, seen: set[tuple[Key, int]]) -> Outcome:
         if message.urn not in self.world.schools:
             return Outcome("quarantined", "unknown_school", deleted=True)
         held = self._records.get((message.urn, message.source, record_id))
@@ -250,18 +255,10 @@ class ReferenceModel:
         latest = message.arrival.timestamp_ms + self.future_bound_ms
         asserted = max(0, min(message.asserted_ms, latest))
         version = asserted << 20 | message.arrival.offset & 0xFFFFF
-        state = self._states.get(key)
-        if state is None or version >= state.version:
-            self._states[key] = _State(version, asserted, "deleted")
-        return Outcome(
-            outcome="accepted",
-            superseded=version < self._reasserted.get(key, 0),
-            deleted=True,
-            key=key,
-            kind=message.kind,
-            asserted_ms=asserted,
-            version=version,
+        outcome = Outcome(
+            outcome="accepted", deleted=True, key=key, kind=message.kind, asserted_ms=asserted, version=version
         )
+        return self._against_the_known(message, outcome, key, "deleted", seen)
 
     def _keep(self, place: Place, outcome: Outcome) -> None:
         self.outcomes[place] = outcome
