@@ -30,8 +30,8 @@ __all__ = [
     "WorkerSettings",
 ]
 
-#: Variables of ours that are no settings: where jars are kept, whether a traceback is shown.
-_NOT_SETTINGS = frozenset({"ROLLCALL_CACHE", "ROLLCALL_DEBUG"})
+#: Variables of ours that are no settings: where jars are kept, whether a traceback is shown, where a test dies.
+_NOT_SETTINGS = frozenset({"ROLLCALL_CACHE", "ROLLCALL_DEBUG", "ROLLCALL_FAILPOINT"})
 
 
 class _Section(BaseModel):

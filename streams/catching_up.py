@@ -25,9 +25,8 @@ class ReferenceBacklog:
         self._client = connect(settings.clickhouse)
         self._ends: dict[tuple[str, int], int] = {}
         names = list(topics.of_kind("reference"))
-        described = AdminClient(settings.kafka.client_config()).describe_topics(
-            TopicCollection(names), request_timeout=30
-        )
+        admin = AdminClient(settings.kafka.client_config())  # must outlive its answers
+        described = admin.describe_topics(TopicCollection(names), request_timeout=30)
         consumer = Consumer({**settings.kafka.client_config(), "group.id": "rollcall-ends"})
         try:
             for name, answer in described.items():
