@@ -284,9 +284,9 @@ class Loader:
             try:
                 self._topic_ids[topic] = str(answer.result().topic_id)
             except confluent_kafka.KafkaException as error:
-                missing = error.args[0].code() == confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART
-                what = "does not exist: run `rollcall topics apply`" if missing else error.args[0].str()
-                raise KafkaError(f"the topic {topic}: {what}") from None
+                if error.args[0].code() == confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise KafkaError(f"the topic {topic} does not exist: run `rollcall topics apply`") from None
+                raise KafkaError(f"Kafka says nothing about the topic {topic}: {error.args[0].str()}") from None
 
     def _ends(self) -> dict[tuple[str, int], int]:
         """(topic id, partition) -> the offset behind the last message, for every partition that holds any."""
