@@ -319,12 +319,21 @@ def learn(state: Any, key: Any, pupil: Any, version: Any, content: Any) -> int:
 
 
 @nb.njit(cache=True, nogil=True)
-def learn_reasserted(state: Any, key: Any, version: Any) -> None:
-    """Load re-assertions (from unchanged_keys) into the state; keys without an assertion are left out."""
-    mask = np.uint64(len(state) - 1)
-    for i in range(len(key)):
-        j = key[i] & mask
-        while state[j, 0] != 0:
-            if state[j, 0] == key[i] and version[i] > state[j, 4]:
-                state[j, 4] = version[i]
+def learn_reasserted(state: Any, slots: Any, rows: Any, version: Any) -> None:
+    """Load re-assertions into the state. ``slots``, ``rows``: a table (`fill`) from the hash of (key, pupil_id), as
+    `mix_columns` gives it and ``unchanged_keys`` holds it, to the row of ``version``.
+    """
+    mask = np.uint64(len(slots) - 1)
+    for i in range(len(state)):
+        if state[i, 0] == 0:
+            continue
+        named = _mix(state[i, 0] ^ _mix(state[i, 1]))
+        if named == 0:
+            named = np.uint64(1)
+        j = named & mask
+        while slots[j] != 0:
+            if slots[j] == named:
+                if version[rows[j]] > state[i, 4]:
+                    state[i, 4] = version[rows[j]]
+                break
             j = (j + np.uint64(1)) & mask

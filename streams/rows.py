@@ -158,12 +158,19 @@ def quarantine_message(decoded: Decoded, refused: pl.DataFrame) -> pa.Table:
 
 
 def register_receipt(decoded: Decoded, counts: Counts, unchanged: pl.DataFrame) -> pa.Table:
-    """Rows of register_receipt: one a decoded message, with the assertion keys it re-asserted."""
+    """Rows of register_receipt: one a decoded message, with the assertions it said again at its own asserted time.
+
+    A mark with a modified time of its own is unchanged only at the very time that stands: nothing to remember.
+    """
     batch, m = decoded.batch, decoded.messages
     record = m["record"].to_numpy()
     where = _Whereabouts(batch, record)
     asserted = m["asserted_ms"].to_numpy().astype(np.uint64)
     bounds = np.zeros(len(m) + 1, np.int32)
+    at_its_time = unchanged["asserted_ms"].to_numpy() == m["asserted_ms"].to_numpy()[unchanged["message"].to_numpy()]
+    if not at_its_time.all():
+        unchanged = unchanged.filter(pl.Series(at_its_time))
+    named = kernels.mix_columns(unchanged["key"].to_numpy(), unchanged["pupil_id"].to_numpy())
     np.cumsum(np.bincount(unchanged["message"].to_numpy(), minlength=len(m)), out=bounds[1:])
     return pa.table(
         {
@@ -185,7 +192,7 @@ def register_receipt(decoded: Decoded, counts: Counts, unchanged: pl.DataFrame) 
             "taken_by": _encode(m["taken_by"]),
             "marks": counts.marks.astype(np.uint32), "accepted": counts.accepted.astype(np.uint32),
             "unchanged": counts.unchanged.astype(np.uint32), "quarantined": counts.quarantined.astype(np.uint32),
-            "unchanged_keys": pa.ListArray.from_arrays(pa.array(bounds), unchanged["key"].to_arrow()),
+            "unchanged_keys": pa.ListArray.from_arrays(pa.array(bounds), pa.array(named)),
             "content": kernels.hash_strings(pa.array([batch.records[i].value for i in record], pa.binary())),
             **where.columns(), "schema_id": m["schema_id"].to_arrow(),
             "produced_at": _instants(batch.timestamps()[record]),

@@ -316,7 +316,8 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
     kernels.repeats_within(message, key, pupil, asserted, content, verdict)
     verdict[stands] = kernels.ACCEPTED
     if context.suppress_repeats:
-        complete = messages["complete"].to_numpy()[message]
+        # A receipt carries one re-asserted time, its message's: a mark modified at a time of its own is written.
+        complete = messages["complete"].to_numpy()[message] & (asserted == messages["asserted_ms"].to_numpy()[message])
         context.assertions.judge(key, pupil, version, content, complete, stands, verdict)
     else:
         verdict[verdict == kernels.UNCHANGED] = kernels.ACCEPTED

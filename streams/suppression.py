@@ -48,9 +48,12 @@ class Assertions:
         self.reserve(len(key))
         self._held += int(kernels.learn(self._table, key, pupil, version, content))
 
-    def learn_reasserted(self, key: U64, version: U64) -> None:
-        """Load re-assertions (receipts) of keys already learned."""
-        kernels.learn_reasserted(self._table, key, version)
+    def learn_reasserted(self, named: U64, version: U64) -> None:
+        """Load re-assertions (receipts) of assertions already learned. ``named``: distinct, as ``unchanged_keys``."""
+        size = kernels.probe_size(len(named))
+        slots, rows = np.zeros(size, np.uint64), np.zeros(size, np.uint32)
+        kernels.fill(slots, rows, named, np.arange(len(named), dtype=np.uint32))
+        kernels.learn_reasserted(self._table, slots, rows, version)
 
     def judge(
         self, key: U64, pupil: U64, version: U64, content: U64, complete: npt.NDArray[np.bool_],

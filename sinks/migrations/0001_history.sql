@@ -121,7 +121,7 @@ CREATE TABLE register_receipt
     accepted       UInt32,
     unchanged      UInt32,
     quarantined    UInt32,
-    unchanged_keys Array(UInt64) COMMENT 'Assertion keys re-asserted at `version`',
+    unchanged_keys Array(UInt64) COMMENT 'Hashes of (assertion key, pupil_id) re-asserted at `version`',
     content        UInt64 COMMENT 'Hash of the raw bytes',
     topic          LowCardinality(String),
     topic_id       LowCardinality(String),
