@@ -8,6 +8,7 @@ from the tables.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -105,7 +106,8 @@ class Recovery:
         return days, urns, Standing(stands, refused)
 
     def _finish(self, r: LedgerRange, outcome: Outcome, days: list[int], urns: list[int]) -> LedgerRange:
-        token = f"{r.batch}:{r.partition}:{r.first}:recovery"
+        # Of this attempt only: another attempt's block may hold other rows, and a known token would drop them.
+        token = f"{r.batch}:{r.partition}:{r.first}:recovery:{uuid.uuid4().hex}"
         for table in ("mark_event", "quarantine_message", "quarantine", "register_receipt"):
             rows = getattr(outcome, table)
             if rows.num_rows:
