@@ -42,12 +42,30 @@ def _long(n: int) -> bytes:
     return bytes(out)
 
 
+def _without_logical_types(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _without_logical_types(value) for key, value in schema.items() if key != "logicalType"}
+    return [_without_logical_types(one) for one in schema] if isinstance(schema, list) else schema
+
+
+def _bare_type(kind: pl.DataType) -> pl.DataType:
+    """The type of a column as fastavro gives it without logical types."""
+    if isinstance(kind, pl.List):
+        return pl.List(_bare_type(kind.inner))  # type: ignore[arg-type]
+    if isinstance(kind, pl.Struct):
+        return pl.Struct({field.name: _bare_type(field.dtype) for field in kind.fields})  # type: ignore[arg-type]
+    if isinstance(kind, pl.Datetime):
+        return pl.Int64()
+    return pl.Int32() if kind == pl.Date else pl.String() if kind == pl.Categorical else kind
+
+
 class Decoder:
     """Decodes datums of one writer schema into a polars frame, one row a datum, fields as columns."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         """``schema``: a parsed Avro record schema (JSON form) without references."""
         self._reference_schema = fastavro.parse_schema(json.loads(json.dumps(schema)))
+        self._bare_schema = fastavro.parse_schema(_without_logical_types(schema))
         self._guard = secrets.randbits(63) | 1 << 62
         self._guard_bytes = _long(self._guard)
         guarded = dict(schema)
@@ -115,14 +133,17 @@ class Decoder:
         )
 
     def decode_reference(self, datums: Sequence[bytes]) -> tuple[pl.DataFrame, list[int], list[Undecodable]]:
-        """As `decode`, one datum after the other with fastavro: slow, and the last word on what a datum is."""
+        """As `decode`, one datum after the other with fastavro: slow, and the last word on what a datum is.
+
+        Dates and instants are read as the numbers they are: whether a day is a day of ours is not for a decoder to say.
+        """
         rows: list[dict[str, Any]] = []
         good: list[int] = []
         bad: list[Undecodable] = []
         for position, datum in enumerate(datums):
             source = io.BytesIO(datum)
             try:
-                row = fastavro.schemaless_reader(source, self._reference_schema, None)
+                row = fastavro.schemaless_reader(source, self._bare_schema, None)
             except (
                 EOFError,
                 ValueError,
@@ -140,7 +161,8 @@ class Decoder:
                 continue
             rows.append(row)  # type: ignore[arg-type]
             good.append(position)
-        return pl.DataFrame(rows, schema=self.frame_schema, strict=False), good, bad
+        bare = pl.DataFrame(rows, schema={name: _bare_type(kind) for name, kind in self.frame_schema.items()})
+        return bare.cast(dict(self.frame_schema)), good, bad  # type: ignore[arg-type]
 
     def encode(self, rows: Sequence[dict[str, Any]]) -> list[bytes]:
         """Datums of ``rows``, by fastavro: for tests and tools."""
