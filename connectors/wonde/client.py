@@ -220,7 +220,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 def _page_after(url: str) -> str | None:
     read = httpx.URL(url)
-    page = read.params.get("page", "" if "cursor" in read.params else "1")
+    page = read.params.get("page", "")
     return str(read.copy_set_param("page", str(int(page) + 1))) if page.isdecimal() else None
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 import schemas
@@ -33,7 +34,7 @@ def urn() -> int:
 @pytest.fixture(scope="session")
 def kafka(stack: Any, registered: dict[str, int]) -> str:
     """Brokers, with every topic of ours there."""
-    topics.apply(AdminClient({"bootstrap.servers": stack.kafka}))
+    make_topics(stack.kafka)
     return str(stack.kafka)
 
 
@@ -78,10 +79,29 @@ def mortal_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         urls = stack.up()
         with Registry(urls.registry) as registry:
             registry.register_all()
-        topics.apply(AdminClient({"bootstrap.servers": urls.kafka}))
+        make_topics(urls.kafka)
         yield stack
     finally:
         stack.down()
+
+
+def make_topics(bootstrap: str) -> None:
+    """Every topic of ours, and every partition answering: a broker names a leader before the leader leads."""
+    topics.apply(AdminClient({"bootstrap.servers": bootstrap}))
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tests"})
+    waiting = [TopicPartition(topic.name, one) for topic in topics.TOPICS for one in range(topic.partitions)]
+    deadline = time.monotonic() + 60
+    try:
+        while waiting:
+            try:
+                consumer.get_watermark_offsets(waiting[-1], timeout=10)
+                waiting.pop()
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+    finally:
+        consumer.close()
 
 
 def decoded(topic: str, value: bytes) -> dict[str, Any]:

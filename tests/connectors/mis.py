@@ -37,9 +37,9 @@ class FakeWonde:
         self.token = TOKEN
         #: A page begins again with the record that the one before ended with.
         self.repeat_at_boundaries = False
-        #: Set: a request for the second page of anything waits for ever, for tests that kill the puller there.
-        self.stuck_on_second_page = threading.Event()
-        self.reached_second_page = threading.Event()
+        #: Set: a request for the third page of anything waits for ever, for tests that kill the puller there.
+        self.stuck_on_third_page = threading.Event()
+        self.reached_third_page = threading.Event()
         #: 'page' pages by number instead of cursor.
         self.paging = "cursor"
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -72,8 +72,8 @@ class FakeWonde:
             if self.paging == "cursor"
             else (int(query.get("page", "1")) - 1) * self.per_page
         )
-        if start and self.stuck_on_second_page.is_set():
-            self.reached_second_page.set()
+        if start >= 2 * self.per_page and self.stuck_on_third_page.is_set():
+            self.reached_third_page.set()
             threading.Event().wait(60)
         after = query.get("updated_after")
         records = [
