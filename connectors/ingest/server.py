@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 from collections.abc import Callable
 
 import structlog
@@ -52,10 +54,18 @@ def run(settings: Settings, host: str, port: int, *, listening: Callable[[str], 
                 timeout_keep_alive=60,
             )
         )
+        _end_quietly_on_signals()
         log.info("ingest_listening", url=url)
         listening(url)
         server.run(sockets=[door])
     log.info("ingest_stopped")
+
+
+def _end_quietly_on_signals() -> None:
+    """Uvicorn takes these signals while it serves, and raises them again once it has ended: by then all is done."""
+    if threading.current_thread() is threading.main_thread():
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, lambda _number, _frame: None)
 
 
 def _bind(host: str, port: int) -> socket.socket:
