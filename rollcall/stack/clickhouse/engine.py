@@ -96,6 +96,11 @@ class Engine:
     def close(self) -> None:
         self._root.close()
 
+    def ask(self, sql: str, bindings: Mapping[str, str] | None = None) -> str:
+        """The answer to a question of the front itself, tab separated and unescaped."""
+        with _Closing(chdb.connect(self._where)) as handle:
+            return bytes(_ask(handle, sql.encode(), "TSVRaw", bindings or {}).bytes()).decode()
+
     def cancel(self, tag: str) -> None:
         """Stop the statement with this tag, if it still runs. Returns at once."""
         _ask(self._root, f"KILL QUERY WHERE Settings['log_comment'] = {quoted(tag)} ASYNC".encode(), "Null", {})

@@ -27,7 +27,7 @@ from rollcall.stack.clickhouse.engine import Engine, Result, Statement
 from rollcall.stack.clickhouse.errors import QueryError
 from rollcall.stack.clickhouse.request import READING, InsertHead, Request, insert_head, multipart_fields
 from rollcall.stack.clickhouse.sessions import Sessions
-from rollcall.stack.clickhouse.users import UserRules, authenticate
+from rollcall.stack.clickhouse.users import authenticate, hold_to
 from rollcall.stack.clickhouse.watcher import Watcher
 from rollcall.stack.home import HOST
 
@@ -51,9 +51,9 @@ class Front(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, port: int, engine: Engine, rules: UserRules) -> None:
+    def __init__(self, port: int, engine: Engine) -> None:
         super().__init__((HOST, port), _Handler)
-        self.engine, self.rules = engine, rules
+        self.engine = engine
         self.slots = threading.BoundedSemaphore(MAX_STATEMENTS)
         self.watcher = Watcher(engine)
         self.sessions = Sessions()
@@ -98,21 +98,21 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             request = Request.read(self.command, self.path, self.headers)
             self.query_id = request.query_id
-            authenticate(request, self.server.rules)
+            authenticate(request)
             self._answer(request)
         except QueryError as error:
             self._refuse(error)
 
     def _answer(self, request: Request) -> None:
         statement, head, body = self._read(request)
-        descriptor = memory_file(body) if head else -1
         statement.database = request.database
         statement.settings = request.settings
         statement.bindings = request.bindings
         statement.before = self.server.sessions.said(request.user, request.session)
-        statement.after_settings = self.server.rules.held_to(request)
         self.server.sessions.refuse_temporary_tables(statement.sql)
+        statement = hold_to(request, statement, self.server.engine)
         reading = statement.kind in READING
+        descriptor = memory_file(body) if head else -1
         try:
             with self.server.slots:
                 if reading:
@@ -255,10 +255,10 @@ def _joined(body: Iterator[bytes | memoryview]) -> bytes:
     return bytes(joined)
 
 
-def serve(port: int, folder: Path, config: Path, rules: UserRules) -> None:
+def serve(port: int, folder: Path, config: Path) -> None:
     """Serve until SIGTERM, then let running statements end and close the engine."""
     engine = Engine(folder, config)
-    front = Front(port, engine, rules)
+    front = Front(port, engine)
 
     def end(_signum: int, _frame: FrameType | None) -> None:
         threading.Thread(target=front.shutdown).start()
@@ -273,4 +273,4 @@ def serve(port: int, folder: Path, config: Path, rules: UserRules) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), UserRules())
+    serve(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))

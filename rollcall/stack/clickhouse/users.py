@@ -1,34 +1,65 @@
-"""Who may do what at the embedded front. chDB has no users of its own: a user is what its handle is held to."""
+"""Who may do what at the embedded front. chDB has no users of its own: a user is what its statements are held to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from rollcall.stack.clickhouse.analyst import Tables, check_settings, check_text, check_tree, read_tree
+from rollcall.stack.clickhouse.engine import Engine, Statement, quoted
 from rollcall.stack.clickhouse.errors import QueryError
-from rollcall.stack.clickhouse.request import Request
+from rollcall.stack.clickhouse.request import Request, statement_kind, trailing_format
 
-__all__ = ["UserRules", "authenticate"]
+__all__ = ["authenticate", "hold_to"]
 
+#: `default` may do everything, `reader` may read everything, `analyst` may read views. There are no passwords: the
+#: front listens on this machine only, and who may log in here may read the files anyway.
+USERS = ("default", "reader", "analyst")
 #: readonly = 2: reads only, may change settings for itself, may not lift readonly.
 READ_ONLY = "SET readonly = 2"
+#: Every table, and whether it is a plain view of ours. Those of information_schema would show the tables below.
+_TABLES = """
+    SELECT database, name, engine = 'View' AND lower(database) NOT IN ('system', 'information_schema')
+    FROM system.tables
+"""
 
 
-@dataclass(frozen=True)
-class UserRules:
-    """`default` may do everything, `reader` may read everything."""
-
-    readers: frozenset[str] = frozenset({"reader"})
-
-    def knows(self, user: str) -> bool:
-        return user == "default" or user in self.readers
-
-    def held_to(self, request: Request) -> tuple[str, ...]:
-        """Statements run on the handle before the user's own."""
-        return (READ_ONLY,) if request.readonly or request.user in self.readers else ()
-
-
-def authenticate(request: Request, rules: UserRules) -> None:
-    """Raise code 516 for a user nobody knows. There are no passwords on loopback."""
-    if not rules.knows(request.user):
+def authenticate(request: Request) -> None:
+    """Raise code 516 for a user nobody knows."""
+    if request.user not in USERS:
         message = f"{request.user}: Authentication failed: password is incorrect, or there is no user with such name."
         raise QueryError.of(516, "AUTHENTICATION_FAILED", message)
+
+
+def hold_to(request: Request, statement: Statement, engine: Engine) -> Statement:
+    """The statement as this user may run it. Raises code 497 when the user may not."""
+    if request.user != "default" or request.readonly:
+        statement.after_settings = (READ_ONLY,)
+    if request.user == "analyst":
+        statement.sql = _for_analyst(statement, engine)
+        statement.before = ()
+    return statement
+
+
+def _for_analyst(statement: Statement, engine: Engine) -> bytes:
+    """The statement as the engine itself writes it down, once all of it was found harmless.
+
+    What runs is that text, not the client's: it is one statement, without comments.
+    """
+    check_settings(statement.settings)
+    body, answer_format = trailing_format(statement.sql)
+    if statement_kind(body) == "SHOW" and body.split() in ([b"SHOW", b"TABLES"], [b"show", b"tables"]):
+        body = b"SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' ORDER BY name"
+    else:
+        body = _checked(body, statement, engine)
+    return body + (f" FORMAT {answer_format}".encode() if answer_format else b"")
+
+
+def _checked(body: bytes, statement: Statement, engine: Engine) -> bytes:
+    try:
+        text = engine.ask(f"SELECT formatQuerySingleLine({quoted(body.decode())})").removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise QueryError.of(62, "SYNTAX_ERROR", "The statement is not UTF-8.") from error
+    check_text(text)
+    tree = read_tree(engine.ask(f"EXPLAIN AST {text}", statement.bindings))
+    rows = (line.split("\t") for line in engine.ask(_TABLES).splitlines())
+    views = {(database, name): is_view == "1" for database, name, is_view in rows}
+    check_tree(tree, Tables(views, statement.database or "default"))
+    return text.encode()
