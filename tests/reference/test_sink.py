@@ -125,7 +125,7 @@ def test_two_versions_of_one_millisecond_do_not_mix_and_the_later_offset_counts(
     assert clickhouse.query("SELECT count() FROM reference_version FINAL").result_rows == [(2,)]
 
 
-@pytest.mark.parametrize("cut", range(7))
+@pytest.mark.parametrize("cut", [0, 1, 5, 6])
 def test_a_call_that_was_cut_short_and_repeated_leaves_what_one_call_leaves(
     clickhouse: Any, urn: int, cut: int
 ) -> None:
