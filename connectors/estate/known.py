@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from connectors.estate.messages import PupilRefs
@@ -64,6 +64,7 @@ class World:
 
 def world_of(estate: Estate, refs: PupilRefs) -> World:
     """The world of an estate. `refs` keys the UPNs as the edge does; pupils are named by their row."""
+    opened = cache(estate.calendar.open)  # asked once a mark, of a few days
     pupils: dict[tuple[int, str, str], Known] = {}
     enrolments: dict[tuple[int, Hashable], list[tuple[date, date | None]]] = {}
     for school in estate.schools:
@@ -86,6 +87,6 @@ def world_of(estate: Estate, refs: PupilRefs) -> World:
         pupils=pupils,
         enrolments=enrolments,
         maps=code_maps(estate.schools),
-        open_on=lambda _, day: estate.calendar.open(day),
-        loaded=estate.calendar.loaded,
+        open_on=lambda _, day: opened(day),
+        loaded=cache(estate.calendar.loaded),
     )

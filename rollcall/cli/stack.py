@@ -77,9 +77,11 @@ def up(
 
 
 def down(home: Home = DEFAULT_HOME) -> None:
-    """Stop the embedded stack. Its data stays."""
+    """Stop the embedded stack, and what a demo left running beside it. Its data stays."""
+    from rollcall.cli.scenarios.processes import stop_remembered
     from rollcall.stack import EmbeddedStack
 
+    stop_remembered(home)
     EmbeddedStack(home).down()
     typer.echo("The stack is down.", err=True)
 

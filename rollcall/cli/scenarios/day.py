@@ -1,0 +1,318 @@
+"""The demo's day: a trust's school day through real processes, from its sources to the answer and its proofs.
+
+The order of things, as an operator would do them by hand:
+
+    rollcall up, migrate, schemas register, topics apply     the ground
+    rollcall reference run, rollcall wonde pull --every 1    schools, rosters, timetables, code maps: before any mark
+    rollcall worker, rollcall ingest run                     then the day itself, in four ticks
+    rollcall reconcile, verify, report day                   what came of it
+
+Only the estate, which plays the schools, lives in this process: it alone knows the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+
+from connectors.estate.dirt import Dirt
+from connectors.estate.estate import Estate
+from connectors.estate.judge import judge
+from connectors.estate.schools import SOURCES
+from connectors.estate.verdict import Verdict
+from connectors.pupils import UpnKey
+from rollcall.cli.reconcile import watermarks
+from rollcall.cli.scenarios.ground import Gauge, Taken, lay, load, sender_keys
+from rollcall.cli.scenarios.processes import Command, remember, stop_remembered, wait_until
+from rollcall.errors import UsageError
+from rollcall.settings import Settings
+from rollcall.stack import EmbeddedStack
+from rollcall.stack.home import port_is_free, write_atomically
+from sinks.clickhouse import connect
+from sinks.reconcile import Reconciliation, reconcile
+from sinks.reports import DayReport, day_report
+from sinks.verify import Verification, verify
+
+__all__ = ["Day", "Found", "Plan", "Teller", "surroundings"]
+
+#: Says that everything in a folder was made by a demo, so that the next one may clear it.
+_MARK = "demo.json"
+#: Kept when a folder is cleared: the ports, so that addresses stay the same from demo to demo.
+_KEPT = frozenset({"ports.json", "stack.lock", _MARK})
+_TOKEN = "estate-token"
+#: How far pulls reach back (s). The default of 120 would read the whole demo again each time.
+_OVERLAP_S = 3
+_START_S, _REFERENCE_S, _DRAIN_S = 60.0, 120.0, 180.0
+
+
+class Teller(Protocol):
+    """Who is told how it goes."""
+
+    def step(self, what: str) -> None:
+        """A new part of the run begins."""
+
+    def amount(self, done: int, total: int | None = None) -> None:
+        """How far the part is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to play."""
+
+    home: Path
+    schools: int = 48
+    pupils: int = 36_000
+    seed: int = 1
+    day: date = date(2025, 9, 10)
+
+
+@dataclass
+class Found:
+    """What came of the day. `findings`: (finding, accepted, how many, schools, what it is, what to do)."""
+
+    verdict: Verdict
+    account: Reconciliation
+    rebuilt: Verification
+    report: DayReport
+    missing: list[tuple[str, int, list[str], int]]
+    findings: list[tuple[str, bool, int, int, str, str]]
+    posted: int
+    pulls: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def proved(self) -> bool:
+        """Equal to the truth, every message and mark accounted for, and the current state is what the history says."""
+        return self.verdict.equal and self.account.gap == 0 and self.rebuilt.equal
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `rollcall demo --json`."""
+        counted = {name: self.account.total(name) for name in ("messages", "accepted", "unchanged")}
+        return {
+            "truth_equal": self.verdict.equal,
+            "reconcile_gap": self.account.gap,
+            "verify_equal": self.rebuilt.equal,
+            "marks": self.account.total("marks"),
+            **counted,
+            "quarantined": {name: found for name, accepted, found, *_ in self.findings if not accepted},
+            "exceptions": {name: found for name, accepted, found, *_ in self.findings if accepted},
+            "missing_registers": sum(len(registers) for _, _, registers, _ in self.missing),
+            "standing": self.verdict.standing,
+            "truth": self.verdict.as_json(),
+            "report": self.report.as_json(),
+            "seconds": round(sum(self.seconds.values()), 1),
+            "seconds_by_part": {what: round(seconds, 1) for what, seconds in self.seconds.items()},
+        }
+
+
+class Day:
+    """One run of the demo: `with Day(plan, teller) as day: found = day.play()`; what it started ends unless kept."""
+
+    def __init__(self, plan: Plan, teller: Teller) -> None:
+        self.plan, self._teller = plan, teller
+        self.stack = EmbeddedStack(plan.home)
+        self.commands: list[Command] = []
+        self.ingest_url = ""
+        self.settings = Settings.load(home=plan.home)
+        #: Whether the stack is ours to stop: it did not run, or a demo had started it.
+        self._ours = False
+        self._seconds: dict[str, float] = {}
+
+    def keep(self) -> None:
+        """Let go on what serves: the stack, the ingest API, the worker, the reference loader. `rollcall down` ends it."""
+        remember(self.stack.home, self.commands)
+        self.commands, self._ours = [], False
+
+    def __enter__(self) -> Day:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for command in reversed(self.commands):
+            command.stop()
+        if self._ours:
+            self.stack.down()
+
+    def play(self) -> Found:
+        """The whole day. Raises RollcallError when a part cannot be started, ends by itself or hangs."""
+        plan = self.plan
+        with ThreadPoolExecutor(1) as beside:
+            drawing = beside.submit(_draw, plan)
+            with self._part("Starting Kafka, the schema registry and ClickHouse"):
+                self._fresh_ground()
+                estate = drawing.result()
+        refs = UpnKey.of(self.settings).reference
+        client = connect(self.settings.clickhouse)
+        gauge = Gauge(self.settings, client)
+        try:
+            with estate.serve(token=_TOKEN) as server:
+                with self._part("Schools, rosters, timetables, calendars and code maps"):
+                    self._start("reference", "reference", "run")
+                    wonde = self._start_pulls(server.config("env:WONDE_TOKEN"))
+                    ingest = self._start_ingest()
+                    estate.publish_reference(self.settings.kafka.client_config(), self.settings.registry.url, refs)
+                    keys = self._keys(estate)
+                    wait_until("rosters from Wonde", lambda: _rounds(wonde) > 0, _REFERENCE_S, self.commands)
+                    wait_until("the reference loader", gauge.reference_applied, _REFERENCE_S, self.commands, 0.2)
+                with self._part("The school day: registers posted, Wonde pulled, marks taken in"):
+                    self._start("worker", "worker")
+                    self.ingest_url = ingest.hear(r"ingest API: (\S+)", _START_S)[1]
+                    posted = self._post(estate, keys, gauge, refs)
+                    pulls = self._last_pull(wonde)
+                with self._part("Waiting until every message is taken"):
+                    gauge.drain(_DRAIN_S, self._check, self._tell_taken)
+            found = self._judge(estate, client, refs, posted, pulls)
+        finally:
+            gauge.close()
+            client.close()
+        found.seconds = self._seconds
+        return found
+
+    # ---- the ground
+
+    def _fresh_ground(self) -> None:
+        home = self.stack.home
+        self._ours = (home / _MARK).exists() or not self.stack.pids()
+        if (home / _MARK).exists():
+            stop_remembered(home)
+            for service in list(self.stack.pids()):
+                self.stack.kill(service)  # its data goes anyway
+            _clear(home)
+        self.stack.up()
+        self.settings = Settings.load(home=home)
+        lay(self.settings)
+        if not (home / _MARK).exists():
+            self._refuse_used_ground()
+        write_atomically(home / _MARK, json.dumps({"seed": self.plan.seed, "schools": self.plan.schools}) + "\n")
+
+    def _refuse_used_ground(self) -> None:
+        client = connect(self.settings.clickhouse)
+        gauge = Gauge(self.settings, client)
+        try:
+            if not gauge.empty():
+                raise UsageError(
+                    f"{self.plan.home} holds data that no demo made, and a demo needs an empty stack: "
+                    "give it a folder of its own with --home"
+                )
+        finally:
+            gauge.close()
+            client.close()
+
+    # ---- processes
+
+    def _start(self, name: str, *arguments: str, **environment: str) -> Command:
+        command = Command(name, arguments, self.stack.home, environment)
+        self.commands.append(command)
+        return command
+
+    def _start_ingest(self) -> Command:
+        wished = self.settings.ingest.port
+        return self._start("ingest", "ingest", "run", "--port", str(wished if port_is_free(wished) else 0))
+
+    def _start_pulls(self, config: dict[str, Any]) -> Command:
+        file = self.stack.home / "demo-wonde.json"
+        # The server is ours and on loopback: no reason to be as polite as with Wonde's own.
+        write_atomically(file, json.dumps({**config, "requests_a_second": 1000}, indent=2))
+        return self._start(
+            "wonde", "wonde", "pull", "--config", str(file), "--every", "1", "--overlap", str(_OVERLAP_S), "--today",
+            self.plan.day.isoformat(), "--json", WONDE_TOKEN=_TOKEN,
+        )  # fmt: skip
+
+    def _keys(self, estate: Estate) -> dict[str, str]:
+        urns = {name: [school.urn for school in estate.schools if school.source == name] for name in SOURCES}
+        return sender_keys(self.settings, SOURCES, urns)
+
+    def _check(self) -> None:
+        for command in self.commands:
+            command.check()
+
+    # ---- the day
+
+    def _post(self, estate: Estate, keys: dict[str, str], gauge: Gauge, refs: Any) -> int:
+        total = sum(len(submissions) for submissions in estate.script.submissions)
+        posted = 0
+
+        def one(number: int) -> None:
+            nonlocal posted
+            posted += number
+            self._teller.amount(posted, total)
+
+        for tick in estate.ticks:
+            asyncio.run(estate.play(self.ingest_url, keys, ticks=[tick], progress=one))
+            if tick == 1:
+                estate.put_poison(self.settings.kafka.client_config(), self.settings.registry.url)
+            self._check()
+        return posted
+
+    def _last_pull(self, wonde: Command) -> int:
+        """Wait for a round that began after the last change, then end the pulls: the MIS ends with this process."""
+        begun = _rounds(wonde)
+        wait_until("the last pull", lambda: _rounds(wonde) >= begun + 2, _REFERENCE_S, self.commands)
+        wonde.stop()
+        self.commands.remove(wonde)
+        return _rounds(wonde)
+
+    def _tell_taken(self, taken: Taken) -> None:
+        self._teller.amount(taken.marks, None if taken.waiting else taken.marks)
+
+    # ---- what came of it
+
+    def _judge(self, estate: Estate, client: Any, refs: Any, posted: int, pulls: int) -> Found:
+        settings = self.settings
+        with self._part("Proof 1: every message and every mark accounted for"):
+            account = reconcile(client, settings.worker.group, watermarks(settings.kafka), drained=True)
+            rebuilt = verify(client)
+        with self._part("Proof 2: equal to the truth that the estate knows"):
+            verdict = judge(
+                estate, client, settings.kafka.client_config(), settings.registry.url, refs, group=settings.worker.group
+            )
+        with self._part("The answer"):
+            report = day_report(client, self.plan.day, "phase", headline=False)
+            missing = client.query(load("missing_registers"), parameters={"day": self.plan.day}).result_rows
+            findings = client.query(load("findings")).result_rows
+        return Found(verdict, account, rebuilt, report, list(missing), list(findings), posted, pulls)
+
+    @contextlib.contextmanager
+    def _part(self, what: str) -> Iterator[None]:
+        self._teller.step(what)
+        began = time.monotonic()
+        yield
+        self._seconds[what] = time.monotonic() - began
+
+
+def _draw(plan: Plan) -> Estate:
+    try:
+        estate = Estate.make(plan.seed, plan.schools, plan.pupils, [plan.day], Dirt.default())
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    estate.script  # noqa: B018 - drawn here, beside the start of the stack
+    return estate
+
+
+def _rounds(wonde: Command) -> int:
+    """How many rounds of pulls are over: each prints one JSON array."""
+    return sum(line.startswith("[{") for line in wonde.said.splitlines())
+
+
+def _clear(home: Path) -> None:
+    """Remove what a demo made. Nothing outside the folder is followed."""
+    for path in home.iterdir():
+        if path.name in _KEPT:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def surroundings(home: Path) -> str:
+    """What to put before a command so that it finds a stack that is not in the usual folder."""
+    return "" if home.absolute() == (Path.cwd() / ".rollcall") else f"ROLLCALL_HOME={home} "

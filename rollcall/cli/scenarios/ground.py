@@ -1,0 +1,125 @@
+"""The ground a run stands on: tables, schemas and topics in place, keys for the senders, and how far everybody is."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from connectors.ingest import keys
+from rollcall.errors import KafkaError
+from rollcall.settings import Settings
+from schemas import topics
+from schemas.registry import Registry
+from sinks import reference
+from sinks.migrate import migrate, server
+
+__all__ = ["Gauge", "Taken", "lay", "load", "sender_keys"]
+
+_TIMEOUT = 30.0
+
+
+@cache
+def load(name: str) -> str:
+    """The text of `sql/<name>.sql` beside this file."""
+    return (files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def lay(settings: Settings) -> None:
+    """What an operator does once: `rollcall migrate`, `rollcall schemas register`, `rollcall topics apply`.
+
+    Raises ClickHouseError, KafkaError, SchemaError's causes; does nothing where all is in place.
+    """
+    with Registry(settings.registry.url) as registry:
+        registry.register_all()
+    topics.apply(AdminClient(settings.kafka.client_config(), logger=_quiet()))
+    with server(settings.clickhouse) as client:
+        migrate(client, settings.clickhouse.database)
+
+
+def sender_keys(settings: Settings, sources: tuple[str, ...], urns: dict[str, list[int]]) -> dict[str, str]:
+    """A key of the ingest API for each source, which may send for the schools that `urns` names for it."""
+    return {source: keys.add(settings.ingest_keys_file, source, urns[source])[1] for source in sources}
+
+
+class Taken(NamedTuple):
+    """How far the worker is: messages that wait on Kafka, and marks that are accounted for."""
+
+    waiting: int
+    marks: int
+
+
+class Gauge:
+    """Asks Kafka what there is and ClickHouse what is done. One thread uses it."""
+
+    def __init__(self, settings: Settings, client: Any) -> None:
+        self._settings, self._client = settings, client
+        self._consumer = Consumer(
+            {**settings.kafka.client_config(), "group.id": "rollcall-gauge", "enable.auto.commit": False}
+        )
+        admin = AdminClient(settings.kafka.client_config(), logger=_quiet())
+        names = [topic.name for topic in topics.TOPICS]
+        described = admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT)
+        self._partitions: dict[str, list[tuple[str, int, str]]] = {"attendance": [], "reference": []}
+        for topic in topics.TOPICS:
+            found = described[topic.name].result()
+            self._partitions[topic.kind] += [(topic.name, one.id, str(found.topic_id)) for one in found.partitions]
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._consumer.close()
+
+    def holds(self, kind: str) -> dict[tuple[str, int], tuple[int, int]]:
+        """First offset kept and the next to come, by topic id and partition, of the topics of a kind."""
+        return {
+            (topic_id, partition): self._consumer.get_watermark_offsets(TopicPartition(topic, partition), _TIMEOUT)
+            for topic, partition, topic_id in self._partitions[kind]
+        }
+
+    def empty(self) -> bool:
+        """Whether no topic of ours has ever held a message."""
+        return all(high == 0 for kind in self._partitions for _, high in self.holds(kind).values())
+
+    def reference_applied(self) -> bool:
+        """Whether the reference loader has applied everything that is on its topics."""
+        applied = reference.applied_positions(self._client)
+        return all(
+            applied.get(place, 0) >= high for place, (low, high) in self.holds("reference").items() if high > low
+        )
+
+    def taken(self) -> Taken:
+        """How far the worker's group is with what is on the mark topics now."""
+        rows = self._client.query(load("ledger_taken"), parameters={"group": self._settings.worker.group}).result_rows
+        reached = {(topic_id, partition): next_ for topic_id, partition, _, next_, _, _ in rows}
+        waiting = 0
+        for place, (low, high) in self.holds("attendance").items():
+            waiting += max(0, high - max(low, reached.get(place, 0)))
+        return Taken(waiting, sum(int(row[5]) for row in rows))
+
+    def drain(
+        self, timeout: float, check: Callable[[], None] = lambda: None, tell: Callable[[Taken], None] = lambda _: None
+    ) -> Taken:
+        """Wait until nothing waits; `check` may raise meanwhile. Raises KafkaError when it takes longer (s)."""
+        end = time.monotonic() + timeout
+        while (taken := self.taken()).waiting:
+            check()
+            tell(taken)
+            if time.monotonic() > end:
+                raise KafkaError(f"{taken.waiting:,} messages still wait after {timeout:.0f} s")
+            time.sleep(0.1)
+        tell(taken)
+        return taken
+
+
+def _quiet() -> logging.Logger:
+    """librdkafka tells of its own end on standard error; nobody can act on that."""
+    logger = logging.getLogger("rollcall.kafka")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
