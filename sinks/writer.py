@@ -78,14 +78,18 @@ class Writer:
         row = self._client.query(load("recovery_counts"), parameters={**range_, "days": days, "urns": urns}).first_item
         return {name: int(value) for name, value in (row or {}).items()}
 
-    def assertions(self, topic_id: str, partitions: list[int], below: list[int], days: list[str]) -> pa.Table:
-        """Assertions in force of partitions and dates: urn, day, session, pupil_id, source, record_id, version,
-        content.
+    def assertions(
+        self, topic_id: str, partitions: list[int], below: list[int], days: list[str]
+    ) -> tuple[pa.Table, pa.Table]:
+        """Assertions in force of partitions and dates, of sessions and of periods.
 
+        Columns: urn, day, session, pupil_id, source, record_id, version, content; for periods also period.
         ``below``: for each of ``partitions`` the offset from which on rows are left out (they are yet to be read).
         """
         parameters = {"topic_id": topic_id, "partitions": partitions, "below": below, "days": days}
-        return self._client.query_arrow(load("suppression_assertions"), parameters=parameters, use_strings=True)
+        marks = self._client.query_arrow(load("suppression_assertions"), parameters=parameters, use_strings=True)
+        periods = self._client.query_arrow(load("suppression_periods"), parameters=parameters, use_strings=True)
+        return marks, periods
 
     def reasserted(self, topic_id: str, partitions: list[int], below: list[int], days: list[str]) -> pa.Table:
         """Re-assertions of partitions and dates, bounded as `assertions`: key, version."""

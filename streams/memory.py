@@ -41,7 +41,8 @@ class Memory:
         for topic, partitions in self._owned.items():
             below = {p: offset for uuid, p, offset in self.unread if uuid == topic.uuid}
             bounds = [below.get(p, 2**63 - 1) for p in partitions]
-            self._learn(self._writer.assertions(topic.uuid, partitions, bounds, dates))
+            for table in self._writer.assertions(topic.uuid, partitions, bounds, dates):
+                self._learn(table)
             self._learn_reasserted(self._writer.reasserted(topic.uuid, partitions, bounds, dates))
 
     def _learn(self, table: object) -> None:
@@ -49,8 +50,8 @@ class Memory:
         assert isinstance(frame, pl.DataFrame)
         if not frame.height:
             return
-        n = frame.height
-        period = np.full(n, kernels.hash_text(""), np.uint64)
+        no_period = np.full(frame.height, kernels.hash_text(""), np.uint64)
+        period = kernels.hash_strings(frame["period"]) if "period" in frame.columns else no_period
         key = kernels.assertion_keys(
             frame["urn"].cast(pl.UInt32).to_numpy(), frame["day"].cast(pl.Int32).to_numpy(),
             frame["session"].cast(pl.UInt8).to_numpy(),
