@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from connectors.estate.estate import Estate
     from connectors.estate.messages import WondeRecord
 
-__all__ = ["MIS", "REGISTER", "Poison", "PutMessage", "produce", "put_poison"]
+__all__ = ["MIS", "REGISTER", "Poison", "PutMessage", "poison", "produce", "pull_pages", "put_poison"]
 
 REGISTER, MIS = "attendance.register.v1", "attendance.mis.v1"
 #: A URN of no school.
@@ -78,7 +78,7 @@ def produce(
                 progress(1)
         pages = [
             publisher.publish(MIS, str(urn).encode(), encoder.encode(MIS, record))
-            for urn, record in _pull_pages(estate, tick, page)
+            for urn, record in pull_pages(estate, tick, page)
         ]
         publisher.flush(300)
         for submission, promise in waiting:
@@ -89,7 +89,7 @@ def produce(
     return count + len(pages)
 
 
-def _pull_pages(estate: Estate, tick: int, size: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def pull_pages(estate: Estate, tick: int, size: int) -> Iterator[tuple[int, dict[str, Any]]]:
     """What one incremental pull of each school would give after the tick, as records of attendance.mis.v1."""
     changed: dict[int, dict[str, None]] = {}
     for change in estate.script.changes[tick]:

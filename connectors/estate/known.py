@@ -59,7 +59,10 @@ class World:
 
     def on_roll(self, urn: int, pupil: Hashable, day: date) -> bool:
         """Whether an enrolment of the pupil at the school covers the day."""
-        return any(first <= day <= (last or date.max) for first, last in self.enrolments.get((urn, pupil), ()))
+        for first, last in self.enrolments.get((urn, pupil), ()):
+            if first <= day and (last is None or day <= last):
+                return True
+        return False
 
 
 def world_of(estate: Estate, refs: PupilRefs) -> World:

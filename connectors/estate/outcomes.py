@@ -23,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from connectors.estate.known import Known, World
@@ -39,6 +40,7 @@ FUTURE_BOUND_MS = 300_000
 #: Between sources with equally definite codes: the MIS, then registers, then kiosks.
 _RANK = {"register": 1, "mis": 2, "kiosk": 0}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR_MS = 3_600_000
 
 
 class _State(NamedTuple):
@@ -192,7 +194,7 @@ class ReferenceModel:
             found.add("not_on_roll")
         if canonical not in ("#", NO_MARK) and not self.world.open_on(key.urn, day):
             found.add("outside_calendar")
-        if canonical != NO_MARK and day > london_date(_EPOCH + timedelta(milliseconds=asserted_ms)):
+        if canonical != NO_MARK and day > _london_day(asserted_ms // _HOUR_MS):
             found.add("dated_ahead")
         if (canonical, key.session) in (("/", "PM"), ("\\", "AM")):
             found.add("code_session_mismatch")
@@ -288,6 +290,12 @@ def _winner(sources: Mapping[str, tuple[Place, Outcome]]) -> CurrentMark:
     place, best = max(sources.values(), key=rank)
     assert best.key is not None
     return CurrentMark(best.raw_code, best.canonical_code, best.minutes_late, best.key.source, len(sources), place)
+
+
+@cache
+def _london_day(hour: int) -> date:
+    """The day in London during an hour since 1970 (London's midnights and clock changes fall on whole hours of UTC)."""
+    return london_date(_EPOCH + timedelta(hours=hour))
 
 
 def _amendment(one: Mapping[str, Any]) -> Hashable:
