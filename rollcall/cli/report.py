@@ -40,8 +40,6 @@ _IN_WORDS = (
     "Registers missing",
     "Findings",
 )
-#: Columns that the table of groups needs; a narrower terminal wraps its lines.
-_WIDTH = 120
 
 
 def register(app: typer.Typer) -> None:
@@ -106,7 +104,7 @@ def show(report: DayReport) -> None:
     table = Table(box=box.SIMPLE_HEAD, show_footer=bool(report.lines), padding=(0, 1), pad_edge=False)
     total = _cells(report.total)
     if report.lines:
-        table.add_column((report.by or "").replace("-", " ").capitalize(), footer="Total", no_wrap=True, min_width=12)
+        table.add_column((report.by or "").replace("-", " ").capitalize(), footer="Total", no_wrap=True)
         for heading, footer in zip(_HEADINGS, total, strict=True):
             table.add_column(heading, footer=footer, justify="right", no_wrap=True)
         for line in report.lines:
@@ -118,8 +116,8 @@ def show(report: DayReport) -> None:
         table.add_column(justify="right")
         for heading, value in zip(_IN_WORDS, total, strict=True):
             table.add_row(heading, value)
-    if report.lines:
-        console.width = max(console.width, _WIDTH)
+    # A table cut to a narrow terminal hides figures; one that wraps does not.
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).maximum)
     console.print(table)
     for title, found in (("Accepted, with a finding", report.exceptions), ("In quarantine", report.quarantined)):
         if found:

@@ -1,0 +1,140 @@
+"""`rollcall verify`: the current state is what the history says, and a row that is not is found."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from rollcall.domain.codes import CODES
+from sinks.verify import Difference, Verification, verify
+from tests.sinks import rows
+
+URN = 100001
+
+
+@pytest.fixture
+def db(clickhouse: Any) -> Any:
+    """Two sources of one class that disagree, a withdrawn mark, an amended one and a deleted record."""
+    rows.code_map(clickhouse, {code.code: code.code for code in CODES})
+    rows.history(clickhouse, [rows.mark(n) for n in (1, 2, 3)])
+    later: dict[str, Any] = {"asserted_at": datetime(2025, 9, 10, 9, tzinfo=UTC), "batch": 2}
+    later["ingested_at"] = rows.ARRIVED + timedelta(hours=1)
+    mis: dict[str, Any] = {"source": "wonde", "source_kind": "mis", "partition": 1, "group_id": ""}
+    rows.history(
+        clickhouse,
+        [
+            rows.mark(1, "I", record_id="r1", **mis, **later),
+            rows.mark(2, "-", offset=20, **later),
+            rows.mark(3, "L", offset=30, **later),
+            rows.mark(4, "/", record_id="r4", **mis, **later),
+            rows.mark(5, "O", period="P3", **later),
+        ],
+    )
+    gone: dict[str, Any] = {**later, "asserted_at": datetime(2025, 9, 10, 12, tzinfo=UTC), "batch": 3}
+    rows.history(clickhouse, [rows.mark(4, "/", record_id="r4", deleted=True, offset=40, **mis, **gone)])
+    return clickhouse
+
+
+def found(client: Any) -> set[tuple[str, str, str]]:
+    return {(one.table, one.kind, one.session) for one in checked(client).differences}
+
+
+def checked(client: Any) -> Verification:
+    return verify(client, tries=1)
+
+
+def test_what_derive_made_is_equal(db: Any) -> None:
+    result = checked(db)
+    assert result.differences == []
+    assert dict(result.compared) == {"mark_assertion": 5, "mark_current": 4, "school_session": 2}
+    assert result.as_json()["equal"] is True
+
+
+def test_a_mark_of_the_history_that_never_reached_the_current_state_is_missing(db: Any) -> None:
+    rows.history(db, [rows.mark(9, session="PM", batch=9)], derived=False)
+    assert checked(db).differences == [
+        Difference("mark_current", "missing", rows.DAY, URN, "PM", 1),
+        Difference("school_session", "missing", rows.DAY, URN, "PM", 1),
+    ]
+
+
+def test_a_lost_assertion_is_missing(db: Any) -> None:
+    db.command("DELETE FROM mark_assertion WHERE pupil_id = 3")
+    assert found(db) == {("mark_assertion", "missing", "AM")}
+
+
+def test_a_current_mark_that_no_history_has_is_surplus(db: Any) -> None:
+    db.command("DELETE FROM mark_event WHERE pupil_id = 1")
+    assert found(db) == {
+        ("mark_assertion", "surplus", "AM"),
+        ("mark_current", "surplus", "AM"),
+        ("school_session", "surplus", "AM"),
+    }
+
+
+def test_a_current_mark_that_says_something_else_differs(db: Any) -> None:
+    db.command(
+        "INSERT INTO mark_current SELECT * REPLACE ('N' AS canonical_code, derived_version + 1 AS derived_version) "
+        "FROM mark_current FINAL WHERE pupil_id = 1"
+    )
+    assert found(db) == {("mark_current", "differs", "AM")}
+
+
+def test_a_wrong_count_differs(db: Any) -> None:
+    db.command(
+        "INSERT INTO school_session SELECT * REPLACE (7 AS marks, derived_version + 1 AS derived_version) "
+        "FROM school_session FINAL WHERE canonical_code = 'I'"
+    )
+    assert found(db) == {("school_session", "differs", "AM")}
+
+
+def test_a_publication_that_was_not_derived_yet_differs(db: Any) -> None:
+    rows.code_map(db, {**{code.code: code.code for code in CODES}, "L": "U"}, version=2)
+    assert found(db) == {
+        ("mark_current", "differs", "AM"),
+        ("school_session", "missing", "AM"),
+        ("school_session", "surplus", "AM"),
+    }
+
+
+def test_one_day_is_compared_alone(db: Any) -> None:
+    other = rows.DAY + timedelta(days=1)
+    rows.history(db, [rows.mark(9, session_date=other, batch=9)], derived=False)
+    assert verify(db, rows.DAY, tries=1).equal
+    assert not verify(db, other, tries=1).equal
+
+
+def test_a_slice_that_comes_right_in_the_meantime_is_equal(db: Any) -> None:
+    """A worker derives between the first look and the second."""
+    from sinks.derive import derive
+
+    rows.history(db, [rows.mark(9, batch=9)], derived=False)
+    derived: list[int] = []
+
+    class Meanwhile:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(db, name)
+
+        def query(self, text: str, **kwargs: Any) -> Any:
+            answer = db.query(text, **kwargs)
+            if "Where school_session is not" in text and not derived:
+                derived.append(9)
+                derive(db, [9])
+            return answer
+
+    assert verify(Meanwhile(), tries=2, pause=0).equal  # type: ignore[arg-type]
+    assert derived == [9]
+
+
+def test_a_day_cut_into_slices_is_whole(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows.history(db, [rows.mark(n, urn=100000 + n, batch=9) for n in range(20, 26)])
+    rows.history(db, [rows.mark(30, urn=100050, batch=10)], derived=False)
+    monkeypatch.setattr("sinks.verify._SLICE", 2)
+    result = checked(db)
+    assert dict(result.compared) == {"mark_assertion": 12, "mark_current": 10, "school_session": 8}
+    assert {(one.table, one.urn) for one in result.differences} == {
+        ("mark_current", 100050),
+        ("school_session", 100050),
+    }
