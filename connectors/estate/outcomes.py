@@ -127,7 +127,7 @@ class ReferenceModel:
                 continue
             sources = standing[key.urn, key.pupil, key.session_date, key.session]
             held = sources.get(key.source)
-            # Two records of one page have one version; then the greater record id decides, so that it is decided.
+            # Two records of one page have one version, and no rule says which wins: here the greater record id.
             if held is None or _latest(held) < _latest((place, outcome)):
                 sources[key.source] = (place, outcome)
         return {key: _winner(sources) for key, sources in standing.items()}
