@@ -95,10 +95,18 @@ class EmbeddedStack:
         """Stop what runs: SIGTERM, and SIGKILL after a grace. Data stays."""
         with self._home.lock():
             children = self._children()
-            with ThreadPoolExecutor(len(SERVICES)) as pool:
-                list(pool.map(lambda child: stop(child, self.options.stop_grace_s), children.values()))
-            if children:
-                self._write(self._services(self._home.ports(PORT_NAMES)), {})
+            if not children:
+                return
+            services = self._services(self._home.ports(PORT_NAMES))
+
+            def end(service: Service) -> None:
+                child = children.get(service.name)
+                if child is not None and stop(child, self.options.stop_grace_s):
+                    service.ended()
+
+            with ThreadPoolExecutor(len(services)) as pool:
+                list(pool.map(end, services))
+            self._write(services, {})
 
     def status(self) -> StackStatus:
         """What runs and what answers. Starts nothing; waits at most a few seconds for answers."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -75,10 +77,16 @@ def class_path(jars: list[Path]) -> str:
 
 
 def _download(jars: list[Jar], folder: Path) -> None:
+    """Fetch beside the cache, verify, then move in: a fetch that is cut off, or two at once, leave no half jar."""
     # Imported here: only a first start needs a Maven client.
     from jgo.maven import MavenContext
 
-    context = MavenContext(repo_cache=folder, timeout=60)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix="fetch-", dir=folder))
+    except OSError as error:
+        raise StackError(f"Cannot write to {folder}: {error.strerror}. Choose another with ROLLCALL_CACHE.") from error
+    context = MavenContext(repo_cache=beside, timeout=60)
 
     def one(jar: Jar) -> None:
         try:
@@ -87,11 +95,15 @@ def _download(jars: list[Jar], folder: Path) -> None:
             raise StackError(
                 f"Cannot fetch {jar.coordinate}: {error}. Is there a network, and room in {folder}?"
             ) from error
-        if not (folder / jar.path).is_file():
-            raise StackError(f"{jar.coordinate} was fetched but is not at {folder / jar.path}.")
+        _verify(jar, beside / jar.path)
+        (folder / jar.path).parent.mkdir(parents=True, exist_ok=True)
+        (beside / jar.path).replace(folder / jar.path)
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(one, jars))
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(one, jars))
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _verify(jar: Jar, path: Path) -> None:

@@ -75,20 +75,24 @@ def spawn(command: Sequence[str], *, log: Path, cwd: Path, environment: dict[str
     return ChildRecord.of(child.pid)
 
 
-def stop(record: ChildRecord, grace_s: float) -> None:
-    """SIGTERM, and SIGKILL when the process is still there after the grace. Returns when it is gone."""
+def stop(record: ChildRecord, grace_s: float) -> bool:
+    """SIGTERM, and SIGKILL when the process is still there after the grace. Returns when it is gone.
+
+    True when it ended by itself after SIGTERM.
+    """
     process = record.process()
-    if process is None:
-        _reap(record)
-        return
-    try:
-        process.terminate()
-        process.wait(grace_s)
-    except psutil.TimeoutExpired:
-        kill(record)
-    except psutil.NoSuchProcess:
-        pass
+    ended = False
+    if process is not None:
+        try:
+            process.terminate()
+            process.wait(grace_s)
+            ended = True
+        except psutil.TimeoutExpired:
+            kill(record)
+        except psutil.NoSuchProcess:
+            pass
     _reap(record)
+    return ended
 
 
 def kill(record: ChildRecord) -> None:

@@ -31,8 +31,8 @@ class StackOptions:
 
     kafka_heap: str = "512m"
     clickhouse_memory: int = 0
-    ready_timeout_s: float = 90.0
-    stop_grace_s: float = 20.0
+    ready_timeout_s: float = 180.0
+    stop_grace_s: float = 30.0
 
     def clickhouse_bytes(self) -> int:
         """The engine's limit: as set, else half of the machine's memory and at most 8 GB."""
@@ -76,6 +76,9 @@ class Service(ABC):
     def ready(self) -> bool:
         """Whether it answers, and it is ours. Raises StackError when a stranger answers on its port."""
 
+    def ended(self) -> None:  # noqa: B027  (most have nothing to do)
+        """Called once the process has ended by itself after SIGTERM."""
+
 
 class Kafka(Service):
     """Apache Kafka, broker and controller in one java process."""
@@ -92,9 +95,13 @@ class Kafka(Service):
         return kafka.bootstrap(self.ports)
 
     def prepare(self, progress: Progress) -> list[str]:
-        class_path = jars.class_path(jars.fetch(jars.cache_folder(), progress))
+        cache = jars.cache_folder()
+        class_path = jars.class_path(jars.fetch(cache, progress))
         kafka.prepare(self.home, self.ports, class_path)
-        return kafka.command(self.home, class_path, self.options.kafka_heap)
+        return kafka.command(self.home, class_path, self.options.kafka_heap, kafka.startup_cache(cache))
+
+    def ended(self) -> None:
+        kafka.keep_startup_cache(self.home, jars.cache_folder())
 
     def ready(self) -> bool:
         return kafka.answers(self.url, kafka.cluster_id(self.home))
