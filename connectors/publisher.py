@@ -102,6 +102,7 @@ class Publisher:
             "log_level": 0,  # librdkafka's lines go to standard error, not into our log; errors come through error_cb
         }
         self._told_at, self._untold = -_TELL_SECONDS, 0
+        self._waiting, self._counting = 0, threading.Lock()
         self._making = threading.Lock()
         self._producer: Any = confluent_kafka.Producer(self._config)
         self._broken = False
@@ -167,7 +168,7 @@ class Publisher:
 
     def waiting(self) -> int:
         """How many messages have been handed over and not been acknowledged."""
-        return len(self._producer)
+        return self._waiting
 
     def flush(self, seconds: float = 30.0) -> None:
         """Wait until everything handed over is settled.
@@ -204,6 +205,7 @@ class Publisher:
         """False when there is no room; otherwise `settle` is called once, now or later."""
 
         def delivered(error: Any, message: Any) -> None:
+            self._count(-1)
             if error is not None:
                 settle(_named(error, topic))
                 return
@@ -215,13 +217,20 @@ class Publisher:
             return True
         if self._broken:
             self._renew()
+        self._count(1)
         try:
             self._producer.produce(topic, value=value, key=key, on_delivery=delivered)
         except BufferError:
+            self._count(-1)
             return False
         except confluent_kafka.KafkaException as error:
+            self._count(-1)
             settle(_named(error.args[0], topic))
         return True
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._waiting += change
 
     def _renew(self) -> None:
         with self._making:

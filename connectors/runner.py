@@ -144,6 +144,9 @@ class Runner:
         except (RollcallError, RegistryAway, OSError) as error:
             pulled.outcome, pulled.why = "failed", _why(error)
             log.warning("pull_failed", connector=name, school=source.id, urn=source.urn, why=pulled.why)
+        except Exception as error:
+            pulled.outcome, pulled.why = "failed", f"unforeseen: {type(error).__name__}; the log says where"
+            log.error("pull_broken", connector=name, school=source.id, urn=source.urn, exc_info=error)
         return pulled
 
     def _begin(self, source: Source, state: SourceState, window: Window | None) -> Pull:

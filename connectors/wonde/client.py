@@ -131,10 +131,16 @@ class WondeClient:
             number += 1
 
     def _next(self, body: Mapping[str, Any]) -> str | None:
-        link = ((body.get("meta") or {}).get("pagination") or {}).get("next")
+        meta = body.get("meta")
+        pagination = meta.get("pagination") if isinstance(meta, dict) else None
+        link = pagination.get("next") if isinstance(pagination, dict) else None
         if not link:
             return None
-        if _origin(httpx.URL(str(link))) != self._origin:
+        try:
+            there = _origin(httpx.URL(str(link)))
+        except httpx.InvalidURL:
+            raise SourceError("Wonde's link to the next page is no address") from None
+        if there != self._origin:
             raise SourceError("Wonde's next page is on another host than the first: the token is not sent there")
         return str(link)
 
@@ -180,7 +186,7 @@ class WondeClient:
         await self._my_turn()
         try:
             answer = await self._http.get(url, headers={"Authorization": f"Bearer {token}"})
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _Trouble("network", f"does not answer ({type(error).__name__})") from None
         status = answer.status_code
         if status in (401, 403):

@@ -48,7 +48,9 @@ def pull(
     base_url: BaseUrl = None,
     token_file: TokenFile = None,
     school: Schools = None,
-    every: Annotated[float | None, typer.Option(help="Pull again so many seconds after; else once.", min=1)] = None,
+    every: Annotated[
+        str | None, typer.Option(help="Pull again so long after: 60, 60s, 5m or 1h. Without it: once.", metavar="TIME")
+    ] = None,
     window: Annotated[
         tuple[datetime, datetime] | None,
         typer.Option(
@@ -70,14 +72,18 @@ def pull(
     the others. Leaves with 1 when a school could not be pulled whole. Stop with Ctrl-C: nothing is lost.
     """
     import asyncio
+    import signal
+
+    import structlog
 
     from connectors.contract import Window
     from connectors.wonde import pulling
-    from rollcall import logging
+    from rollcall import logging, metrics
     from rollcall.errors import UsageError
 
     if what not in ("all", "roster", "marks"):
         raise UsageError("--what is all, roster or marks")
+    pause = None if every is None else _seconds(every)
     settings = _settings(home)
     logging.configure(settings.observability.log_level)
     span = None if window is None else Window(window[0].date(), window[1].date())
@@ -94,7 +100,7 @@ def pull(
     rounds = pulling.run(
         settings,
         _config(config, base_url, token_file, school),
-        every=every,
+        every=pause,
         window=span,
         what=what,  # type: ignore[arg-type]
         at_once=at_once,
@@ -102,10 +108,18 @@ def pull(
         today=None if today is None else today.date(),
         finished=finished,
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service is stopped like a person stops it
+    server = None
+    if pause is not None:
+        server = metrics.serve(settings.observability.metrics_host, settings.observability.metrics_port)
+        structlog.get_logger().info("pulls_started", every_seconds=pause, metrics_port=server.port)
     try:
         last = asyncio.run(rounds)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+    finally:
+        if server is not None:
+            server.close()
     if any(pulled.outcome != "pulled" for pulled in last):
         raise typer.Exit(1)
 
@@ -141,6 +155,18 @@ def resume(
 
     why = pulling.resume(_settings(home), school)
     typer.echo(f"{school} was stopped: {why}. It is pulled again." if why else f"{school} is not stopped.")
+
+
+def _seconds(time: str) -> float:
+    """60, 60s, 5m or 1h, in seconds. Raises UsageError."""
+    import re
+
+    from rollcall.errors import UsageError
+
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", time.strip())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"--every {time}: 60, 60s, 5m or 1h is wanted")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def _row(pulled: Pulled) -> dict[str, object]:

@@ -18,6 +18,8 @@ from connectors.ingest.keys import KeyRing, add
 from connectors.publisher import Publisher
 from connectors.pupils import UpnKey
 from schemas import topics, wire
+from tests.connectors.mis import FakeWonde, student
+from tests.connectors.puller import CODES, SESSIONS, Puller
 
 _URNS = itertools.count(100_001)
 
@@ -85,6 +87,19 @@ def mortal_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         stack.down()
 
 
+@pytest.fixture
+def mis() -> Iterator[FakeWonde]:
+    server = FakeWonde()
+    server.held = {"A1/attendance-codes": CODES, "A1/students": [student(number) for number in range(3)], SESSIONS: []}
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def puller(mis: FakeWonde, urn: int, publisher: Publisher, encoder: Encoder, tmp_path: Path) -> Puller:
+    return Puller(mis, urn, publisher, encoder, tmp_path)
+
+
 def make_topics(bootstrap: str) -> None:
     """Every topic of ours, and every partition answering: a broker names a leader before the leader leads."""
     topics.apply(AdminClient({"bootstrap.servers": bootstrap}))
@@ -126,3 +141,11 @@ def read(bootstrap: str, topic: str, key: str) -> list[bytes]:
         return found
     finally:
         consumer.close()
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
+    """Ask again until it is so; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.05)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from prometheus_client import REGISTRY
 
 from connectors.encoding import Encoder
 from connectors.ingest.app import create
-from connectors.ingest.keys import KeyRing, add, read, revoke
+from connectors.ingest.keys import KeyRing, add
 from connectors.ingest.page import EXAMPLES
 from connectors.publisher import Publisher
 from connectors.pupils import UpnKey
-from rollcall.errors import ConfigError, UsageError
-from tests.connectors.conftest import ReadTopic
+from tests.connectors.conftest import ReadTopic, wait_until
 
 TOPIC = "attendance.register.v1"
 
@@ -225,52 +223,6 @@ def test_a_key_speaks_for_its_schools_only(
     assert read_topic(TOPIC, urn + 500_000) == []
 
 
-def test_a_revoked_key_stops_working_without_a_restart(tmp_path: Path) -> None:
-    file = tmp_path / "keys.json"
-    key, token = add(file, "classroom", None)
-    ring = KeyRing(file)
-    assert ring.holder(token) == key
-    revoke(file, key.id)
-    _wait_until(lambda: ring.holder(token) is None)
-    _, fresh = add(file, "classroom", None)
-    _wait_until(lambda: ring.holder(fresh) is not None)
-    assert ring.holder(token) is None
-
-
-def _wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.05)
-
-
-def test_keys_are_stored_as_hashes_for_their_owner_only(tmp_path: Path) -> None:
-    file = tmp_path / "keys.json"
-    key, token = add(file, "classroom", [100_001])
-    assert token.rsplit("_", 1)[1] not in file.read_text()
-    assert file.stat().st_mode & 0o077 == 0
-    assert read(file) == [key]
-
-
-def test_a_wrong_secret_for_a_right_id_is_nobody(tmp_path: Path) -> None:
-    _, token = add(tmp_path / "keys.json", "classroom", None)
-    wrong = token[:-1] + ("A" if token[-1] != "A" else "B")
-    assert KeyRing(tmp_path / "keys.json").holder(wrong) is None
-
-
-def test_keys_that_make_no_sense_are_refused_with_words(tmp_path: Path) -> None:
-    file = tmp_path / "keys.json"
-    with pytest.raises(UsageError, match="lower-case"):
-        add(file, "Class Room", None)
-    with pytest.raises(UsageError, match="--all-urns"):
-        add(file, "classroom", [])
-    with pytest.raises(UsageError, match="key list"):
-        revoke(file, "nothing")
-    file.write_text("{}")
-    with pytest.raises(ConfigError, match=r"keys\.json"):
-        read(file)
-
-
 def test_a_body_over_the_limit_is_refused_declared_or_not(
     publisher: Publisher, encoder: Encoder, key_ring: tuple[KeyRing, str], upn_key: UpnKey, urn: int
 ) -> None:
@@ -313,7 +265,7 @@ def test_kafka_away_is_said_within_a_bound_and_the_repeat_gets_in(
         assert post(b"", path="/readyz", method="GET").status_code == 503
         assert post(b"", path="/healthz", method="GET").status_code == 200
         mortal_stack.up()
-        _wait_until(lambda: post(second).status_code == 202)
+        wait_until(lambda: post(second).status_code == 202)
         assert post(b"", path="/readyz", method="GET").json() == {"ready": True, "in_the_way": {}}
     found = [decoded(TOPIC, value)["submission_id"] for value in read_kafka(urls.kafka, TOPIC, str(urn))]
     assert found[0] == first["submission_id"]
