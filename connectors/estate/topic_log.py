@@ -16,7 +16,7 @@ from rollcall.errors import KafkaError
 from schemas import wire
 from schemas.registry import Registry, UnknownSchemaId
 
-__all__ = ["TOPICS", "Logged", "decode", "read_topics"]
+__all__ = ["TOPICS", "Decoded", "Logged", "decode", "read_topics"]
 
 TOPICS: tuple[str, ...] = (REGISTER, MIS)
 _RECORDS = ("Register", "MisPage")
@@ -30,6 +30,10 @@ class Logged:
     arrival: Arrival
     key: bytes | None
     value: bytes | None
+
+
+#: Messages in partition order, each with its record or the reason for which it must be refused whole.
+Decoded = list[tuple[Logged, dict[str, Any] | str]]
 
 
 def read_topics(client: Mapping[str, Any], topics: Sequence[str] = TOPICS) -> list[Logged]:
@@ -91,7 +95,7 @@ def _until(consumer: Any, wanted: dict[tuple[str, int], int]) -> Iterator[Logged
             raise KafkaError(f"{len(wanted)} partitions give nothing more although offsets are left")
 
 
-def decode(messages: Sequence[Logged], registry_url: str) -> list[tuple[Logged, dict[str, Any] | str]]:
+def decode(messages: Sequence[Logged], registry_url: str) -> Decoded:
     """Each message with its record, or with the reason for which it must be refused whole.
 
     Raises schemas.registry.RegistryAway: without the registry nobody can say what is poison.

@@ -12,13 +12,13 @@ import xxhash
 
 from connectors.estate.direct import MIS, REGISTER, pull_pages
 from connectors.estate.estate import Estate
-from connectors.estate.judge import Decoded, expect
+from connectors.estate.judge import expect
 from connectors.estate.judge_ledger import Expected
 from connectors.estate.judge_tables import judge_tables
 from connectors.estate.marks import Arrival, Outcome, Place
 from connectors.estate.messages import PupilRefs
 from connectors.estate.pupils import UPN_SHARED, year_name
-from connectors.estate.topic_log import Logged
+from connectors.estate.topic_log import Decoded, Logged
 from connectors.estate.verdict import Finding
 
 GROUP = "rollcall-test"

@@ -1,0 +1,91 @@
+"""The topics against what the estate sent and served, and what stands against what its script says must stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from connectors.estate.judge_ledger import Expected
+from connectors.estate.messages import PupilRefs
+from connectors.estate.schools import SOURCES
+from connectors.estate.topic_log import Decoded, Logged
+from connectors.estate.verdict import Finding
+
+if TYPE_CHECKING:
+    from connectors.estate.estate import Estate
+
+__all__ = ["judge_sent", "judge_truth"]
+
+
+def judge_sent(estate: Estate, decoded: Decoded, refs: PupilRefs) -> Finding:
+    """Whether the topics hold what was sent and served: nothing lost at the edge, nothing changed, nothing invented."""
+    finding = Finding(rows=len(decoded))
+    poisoned = {(one.topic, one.partition, one.offset) for one in estate.poison}
+    at = {message.arrival[:3]: record for message, record in decoded}
+    sent: dict[str, list[dict[str, Any]]] = {}
+    for tick in estate.played:
+        for submission in estate.script.submissions[tick]:
+            sent.setdefault(submission.submission_id, []).append(submission.record(refs))
+    for put in estate.acknowledged:
+        if put.offset is None:
+            continue
+        place = (put.topic, put.partition, put.offset)
+        if at.get(place) != put.submission.record(refs):
+            finding.add("lost", f"acknowledged at {place}, and something else stands there")
+    last_seen: dict[tuple[int, str], str | None] = {}
+    for message, record in decoded:
+        if isinstance(record, str) or message.arrival[:3] in poisoned:
+            continue
+        if record["source"] in SOURCES:
+            if record not in sent.get(record["submission_id"], ()):
+                finding.add("wrong", f"{message.arrival[:3]}: a register that was not sent so")
+        else:
+            _seen_page(estate, message, record, last_seen, finding)
+    for urn, held in estate.records.items():
+        for record_id, one in held.items():
+            if one.served and last_seen.get((urn, record_id), "") != one.served[-1]:
+                finding.add("lost", f"school {urn}: what was served last of a record is not on the topic")
+    for poison in estate.poison:
+        if (poison.topic, poison.partition, poison.offset) not in at:
+            finding.add("lost", f"poison ({poison.kind})")
+    return finding
+
+
+def _seen_page(
+    estate: Estate,
+    message: Logged,
+    record: Mapping[str, Any],
+    last_seen: dict[tuple[int, str], str | None],
+    finding: Finding,
+) -> None:
+    urn = record["urn"]
+    held = estate.records.get(urn, {})
+    for mark in record["marks"]:
+        one = held.get(mark["record_id"])
+        last_seen[urn, mark["record_id"]] = mark["code"]
+        if one is None or mark["code"] not in one.served or (
+            one.student, one.session_date, one.session, one.period, "wonde", estate.by_urn[urn].wonde_scheme
+        ) != (
+            mark["pupil_ref"], mark["session_date"], mark["session"], mark["period"], mark["pupil_scheme"],
+            record["code_scheme"],
+        ):  # fmt: skip
+            finding.add("wrong", f"{message.arrival[:3]}: a record that was not served so")
+    for record_id in record["deletions"]:
+        last_seen[urn, record_id] = None
+        if record_id not in held or None not in held[record_id].served:
+            finding.add("wrong", f"{message.arrival[:3]}: a deletion that was not served")
+
+
+def judge_truth(estate: Estate, expected: Expected) -> Finding:
+    """Whether what must stand by the messages is what must stand by the script."""
+    end = estate.script.end
+    finding = Finding(rows=len(end))
+    for key, code in end.items():
+        current = expected.current.get(key)
+        if current is None:
+            finding.add("lost", f"school {key[0]}, {key[2]} {key[3]}: nothing stands")
+        elif current.raw_code != code:
+            finding.add("wrong", f"school {key[0]}, {key[2]} {key[3]}: another code stands")
+    for extra in set(expected.current) - set(end):
+        finding.add("duplicated", f"school {extra[0]}, {extra[2]} {extra[3]}: a mark stands that should not")
+    return finding
