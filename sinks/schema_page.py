@@ -27,8 +27,8 @@ _INTRODUCTION = """# What stands in ClickHouse
 Written by `python -m sinks.schema_page docs/schema.md` from the comments in `sinks/migrations`; do not edit by hand.
 
 **Views** are for analysts: right at any moment without `FINAL`, with the school as it was on the session date and with
-categories applied. A real server grants them to the role `rollcall_analyst`; the embedded engine's user `reader` may
-read and not write. Ask the views on what is missing or odd for one `session_date` at a time.
+categories applied. A server grants them to the role `rollcall_analyst`; the embedded stack has a user `analyst` who may
+read them and nothing else. Ask the views on what is missing or odd for one `session_date` at a time.
 
 **Tables** are for Rollcall itself. Most keep several versions of a row until a merge, so a count over them needs
 `FINAL`; they are not granted to analysts.

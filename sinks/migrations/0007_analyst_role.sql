@@ -1,7 +1,7 @@
 -- needs: access management
 -- The role of analysts: every view, no table. Give it with GRANT rollcall_analyst TO a user. The tables are not granted:
 -- read without FINAL they hold marks that were amended, and rows that were delivered twice.
--- The embedded engine has no users of its own: its front's user `reader` may read and not write.
+-- The embedded engine has no roles of its own: its front's user `analyst` is held to the same by the front.
 
 CREATE ROLE IF NOT EXISTS rollcall_analyst;
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import clickhouse_connect
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from rollcall.domain.codes import CODES
 from tests.sinks import rows
@@ -348,17 +349,25 @@ def test_views_are_right_while_marks_are_amended_and_merged(stack: Any, db: Any)
     assert ask(db, "SELECT count() FROM marks_history") == [(13 * 200,)]
 
 
-def test_a_reader_may_read_the_views_and_not_write(stack: Any, db: Any) -> None:
+def test_an_analyst_reads_every_view_and_no_table(stack: Any, db: Any) -> None:
     rows.history(db, [rows.mark(1)])
-    reader = clickhouse_connect.get_client(
-        host=stack.clickhouse_host, port=stack.clickhouse_port, username="reader", database=db.database
+    tables = ask(db, "SELECT name, engine FROM system.tables WHERE database = currentDatabase() ORDER BY name")
+    analyst = clickhouse_connect.get_client(
+        host=stack.clickhouse_host, port=stack.clickhouse_port, username="analyst", database=db.database
     )
     try:
-        assert ask(reader, "SELECT count() FROM marks_current") == [(1,)]
-        with pytest.raises(clickhouse_connect.driver.exceptions.DatabaseError, match=r"164|readonly"):
-            reader.command("TRUNCATE TABLE mark_event")
+        assert ask(analyst, "SELECT pupil_id, school_name FROM marks_current") == [(1, f"School {URN}")]
+        for name, engine in tables:
+            if engine == "View":
+                analyst.query(f"SELECT * FROM {name} LIMIT 1")
+            else:
+                with pytest.raises(DatabaseError, match=r"497|ACCESS_DENIED"):
+                    analyst.query(f"SELECT * FROM {name} LIMIT 1")
+        with pytest.raises(DatabaseError):
+            analyst.command("TRUNCATE TABLE mark_event")
     finally:
-        reader.close()
+        analyst.close()
+    assert ask(db, "SELECT count() FROM mark_event") == [(1,)]
 
 
 def test_every_table_and_view_says_what_it_is(clickhouse: Any) -> None:
