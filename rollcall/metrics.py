@@ -55,7 +55,7 @@ EXCEPTIONS = Counter(
 )
 UNMAPPED_CODES = Counter(
     "rollcall_unmapped_codes_total",
-    "Accepted marks whose raw code no map in force knows, by kind of source: register, mis, evidence.",
+    "Accepted marks whose raw code no map in force knows, by kind of source: register, mis, kiosk.",
     ["source_kind"],
 )
 BATCHES = Counter("rollcall_batches_total", "Batches finished: every range of theirs DONE.")

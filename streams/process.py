@@ -16,6 +16,7 @@ from rollcall.domain.findings import BIT
 from streams import rows
 from streams.batch import Batch
 from streams.decode import SchemaCache, decode
+from streams.frames import SOURCE_KINDS
 from streams.kernels import UNCHANGED
 from streams.steps import STEPS, Context, RecordFinder, TakenOut
 from streams.suppression import Assertions
@@ -51,6 +52,7 @@ class Outcome:
     register_receipt: pa.Table
     reasons: dict[str, int] = field(default_factory=dict)
     exceptions: dict[str, int] = field(default_factory=dict)
+    unmapped: dict[str, int] = field(default_factory=dict)
     map_version: int = 0
 
 
@@ -112,6 +114,7 @@ def _outcome(context: Context, marks: pl.DataFrame, taken: list[TakenOut]) -> Ou
         register_receipt=rows.register_receipt(decoded, counts, unchanged),
         reasons=_tally(quarantine),
         exceptions=_tally_exceptions(accepted),
+        unmapped=_tally_unmapped(context, accepted),
         map_version=world.code_map.version,
     )
 
@@ -128,6 +131,13 @@ def _tally_exceptions(accepted: pl.DataFrame) -> dict[str, int]:
         return {}
     found = {name: int(np.count_nonzero(bits & np.uint32(bit))) for name, bit in BIT.items()}
     return {name: count for name, count in found.items() if count}
+
+
+def _tally_unmapped(context: Context, accepted: pl.DataFrame) -> dict[str, int]:
+    """Accepted marks with a code no map knows, by kind of source (rule 2)."""
+    unmapped = np.flatnonzero(accepted["exceptions"].to_numpy() & np.uint32(BIT["unmapped_code"]))
+    kinds = context.decoded.messages["source_kind"].to_numpy()[accepted["message"].to_numpy()[unmapped]]
+    return {name: int(np.count_nonzero(kinds == number)) for name, number in SOURCE_KINDS.items() if len(unmapped)}
 
 
 def _count(context: Context, accepted: pl.DataFrame, unchanged: pl.DataFrame, refused: pl.DataFrame) -> rows.Counts:

@@ -303,6 +303,8 @@ class Worker:
             metrics.QUARANTINE_MARKS.labels(reason=reason).inc(count)
         for name, count in outcome.exceptions.items():
             metrics.EXCEPTIONS.labels(exception=name).inc(count)
+        for kind, count in outcome.unmapped.items():
+            metrics.UNMAPPED_CODES.labels(source_kind=kind).inc(count)
 
     def _commit(self, consumer: Consumer) -> None:
         """Step 6: a hint for Kafka's own tools; the ledger is the truth."""
