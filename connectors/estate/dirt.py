@@ -44,7 +44,6 @@ class Dirt:
     outside_calendar: float = 0.0
     empty_register: float = 0.0
     lesson_marks: float = 0.0
-    poison: float = 0.0
     server_errors: float = 0.0
     page_repeats: float = 0.0
 
@@ -84,7 +83,6 @@ class Dirt:
             outside_calendar=0.2,
             empty_register=0.1,
             lesson_marks=0.3,
-            poison=1.0,
             server_errors=0.02,
             page_repeats=0.2,
         )

@@ -176,7 +176,7 @@ def _columns(estate: Estate) -> tuple[np.ndarray, np.ndarray]:
 
 
 #: Dirt of the transport, not of the script; the server's and the edge's tests are about it.
-_ON_THE_WAY = ("poison", "server_errors", "page_repeats")
+_ON_THE_WAY = ("server_errors", "page_repeats")
 
 
 @pytest.mark.parametrize("kind", [field.name for field in fields(Dirt) if field.name not in _ON_THE_WAY])
