@@ -128,7 +128,7 @@ class Day:
         self._seconds: dict[str, float] = {}
 
     def keep(self) -> None:
-        """Let go on what serves: the stack, the ingest API, the worker, the reference loader. `rollcall down` ends it."""
+        """Let what serves go on: the stack, ingest API, worker and reference loader. `rollcall down` ends it."""
         remember(self.stack.home, self.commands)
         self.commands, self._ours = [], False
 

@@ -1,0 +1,246 @@
+"""Where the pipeline is tortured: a small estate, an embedded stack of its own, workers that die, and a judge.
+
+All scenarios of a run share one stack, one database and one estate whose days go on from kill to kill, as in a pipeline
+that runs for weeks: what one scenario spoils, the judge finds after it.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+from connectors.estate.dirt import Dirt
+from connectors.estate.estate import Estate
+from connectors.estate.judge import judge
+from connectors.estate.script import Calendar
+from connectors.estate.verdict import Verdict
+from connectors.pupils import UpnKey
+from rollcall.cli.reconcile import watermarks
+from rollcall.cli.scenarios.ground import Gauge, lay
+from rollcall.cli.scenarios.processes import Command, wait_until
+from rollcall.errors import StackError
+from rollcall.settings import Settings
+from rollcall.stack import EmbeddedStack
+from sinks.clickhouse import connect
+from sinks.reconcile import reconcile
+from sinks.verify import verify
+
+__all__ = ["Arena", "Judged"]
+
+#: Short, so that a dead worker's partitions are taken over soon (ms).
+SESSION_TIMEOUT_MS = 3_000
+#: How long anything may take on a machine that does other things too (s).
+PATIENCE_S = 240.0
+#: A worker that has had its load for so long and did not die is given more of it (s).
+_MORE_LOAD_S = 4.0
+_FIRST_DAY = date(2025, 9, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the judge, `reconcile` and `verify` say of all tables now. Equal only if all is 0."""
+
+    verdict: Verdict
+    gap: int
+    differences: int
+
+    @property
+    def equal(self) -> bool:
+        """Nothing lost, duplicated or wrong; everything accounted for; current state as the history says."""
+        return self.verdict.equal and not self.gap and not self.differences
+
+    @property
+    def examples(self) -> list[str]:
+        """Places of what was found; no pupil is named."""
+        return [f"{table}: {example}" for table, found in self.verdict.tables.items() for example in found.examples]
+
+
+class Arena:
+    """`with Arena(home, seed, ticks) as arena:` gives a running stack with reference data applied, and no marks yet."""
+
+    def __init__(self, home: Path, seed: int, ticks: int, *, schools: int = 4, pupils: int = 1_200) -> None:
+        """`ticks`: portions of load at hand; four make a school day. Each is some hundred marks, dirt included."""
+        self.random = random.Random(f"{seed}/torture")
+        self.stack = EmbeddedStack(home)
+        days = list(_school_days(-(-ticks // 4)))
+        self.estate = Estate.make(seed, schools, pupils, days, Dirt.default())
+        self.commands: list[Command] = []
+        #: The first portion of load that nobody has played.
+        self.next_tick = 0
+        self._workers = 0
+
+    def __enter__(self) -> Arena:
+        try:
+            self.stack.up()
+            self.settings = Settings.load(
+                home=self.stack.home, clickhouse={"database": "torture"}, worker={"group": "rollcall-torture"}
+            )
+            lay(self.settings)
+            self.refs = UpnKey.of(self.settings).reference
+            self.client = connect(self.settings.clickhouse)
+            self.gauge = Gauge(self.settings, self.client)
+            self.start("reference", "reference", "run")
+            self.estate.publish_reference(
+                self.settings.kafka.client_config(), self.settings.registry.url, self.refs, pulled_rosters=True
+            )
+            self.await_reference()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for command in reversed(self.commands):
+            command.signal(signal.SIGCONT)
+            command.kill()
+        self.commands.clear()
+        self.stack.down()
+
+    # ---- processes
+
+    def start(self, name: str, *arguments: str, **environment: str) -> Command:
+        """Start `rollcall <arguments>` against this arena's database and group."""
+        command = Command(
+            name,
+            arguments,
+            self.stack.home,
+            {
+                "ROLLCALL_CLICKHOUSE__DATABASE": self.settings.clickhouse.database,
+                "ROLLCALL_WORKER__GROUP": self.settings.worker.group,
+                "ROLLCALL_WORKER__SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
+                **environment,
+            },
+        )
+        self.commands.append(command)
+        return command
+
+    def worker(self, armed: str = "") -> Command:
+        """Start a worker; `armed`: its fail point, as rollcall.failpoints reads it."""
+        self._workers += 1
+        return self.start(f"worker-{self._workers}", "worker", ROLLCALL_FAILPOINT=armed)
+
+    def gone(self, command: Command) -> None:
+        """The command has ended, and was meant to."""
+        self.commands.remove(command)
+
+    def kill(self, command: Command) -> None:
+        """kill -9."""
+        command.kill()
+        self.gone(command)
+
+    def stop(self, command: Command) -> None:
+        """Let it finish. Raises StackError when it does not leave with 0."""
+        code = command.stop()
+        self.gone(command)
+        if code != 0:
+            raise StackError(f"{command.name} left with {code} (log: {command.log})")
+
+    @contextmanager
+    def working(self, count: int = 1) -> Iterator[list[Command]]:
+        """Workers that run until the block ends, and are then stopped as an operator would."""
+        workers = [self.worker() for _ in range(count)]
+        yield workers
+        for one in workers:
+            one.hear("partitions_assigned", PATIENCE_S)
+            self.stop(one)
+
+    # ---- load
+
+    @property
+    def left(self) -> int:
+        """Portions of load that are left."""
+        return len(self.estate.ticks) - self.next_tick
+
+    def take_tick(self) -> int:
+        """The next portion of load, for somebody who plays it another way."""
+        if not self.left:
+            raise StackError("the estate's days are all played: this run was given too little load")
+        self.next_tick += 1
+        return self.next_tick - 1
+
+    def load(self, portions: int = 1) -> None:
+        """Put portions of load straight on the topics: registers as posted, pages as pulls would give them."""
+        for _ in range(portions):
+            tick = self.take_tick()
+            self.estate.produce_direct(
+                self.settings.kafka.client_config(), self.settings.registry.url, self.refs, ticks=[tick], page=100
+            )
+
+    def load_until(self, reached: Callable[[], bool], what: str) -> None:
+        """Give load, and more of it from time to time, until `reached()`. Raises StackError when it takes too long."""
+        end = time.monotonic() + PATIENCE_S
+        while not reached():
+            self.load()
+            more = time.monotonic() + _MORE_LOAD_S
+            while not reached() and (time.monotonic() < more or not self.left):
+                if time.monotonic() > end:
+                    raise StackError(f"{what}: not after {PATIENCE_S:.0f} s")
+                time.sleep(0.02)
+
+    # ---- what happens to workers
+
+    def die_at(self, point: str, nth: int = 1) -> None:
+        """Run a worker under load until it has killed itself at the fail point, at its n-th pass."""
+        worker = self.worker(f"{point}:{nth}")
+        self.load_until(lambda: worker.exit_code is not None, f"death at {point}")
+        if not worker.killed:
+            worker.check()
+        self.gone(worker)
+
+    def stand_still_at(self, point: str) -> Command:
+        """Run a worker under load until it stands still (SIGSTOP) at the fail point; returns it."""
+        worker = self.worker(f"{point}:1:stop")
+        self.load_until(lambda: _stands_still(worker), f"standing still at {point}")
+        return worker
+
+    def drain(self) -> None:
+        """Wait until the workers that run have taken everything. Raises when one of them ends."""
+        self.gauge.drain(PATIENCE_S, self.check)
+
+    def check(self) -> None:
+        """Raises StackError when something that should run has ended."""
+        for command in self.commands:
+            command.check()
+
+    def await_reference(self) -> None:
+        """Wait until what is on the reference topics is applied."""
+        wait_until("reference data", self.gauge.reference_applied, PATIENCE_S, self.commands, 0.1)
+
+    # ---- the judge
+
+    def judge(self) -> Judged:
+        """Everything against every table. Nothing may run that still writes."""
+        kafka = self.settings.kafka
+        verdict = judge(
+            self.estate, self.client, kafka.client_config(), self.settings.registry.url, self.refs,
+            group=self.settings.worker.group, check_truth=not self.left,
+        )  # fmt: skip
+        account = reconcile(self.client, self.settings.worker.group, watermarks(kafka), drained=True)
+        rebuilt = verify(self.client)
+        return Judged(verdict, account.gap, sum(one.rows for one in rebuilt.differences))
+
+
+def _school_days(count: int) -> Iterator[date]:
+    """The first `count` weekdays on which the estate's schools are open."""
+    calendar = Calendar.around(_FIRST_DAY, _FIRST_DAY + timedelta(days=366))
+    day = _FIRST_DAY
+    for _ in range(count):
+        day = calendar.next_open(day)
+        yield day
+        day += timedelta(days=1)
+
+
+def _stands_still(command: Command) -> bool:
+    command.check()
+    return bool(psutil.Process(command.pid).status() == psutil.STATUS_STOPPED)

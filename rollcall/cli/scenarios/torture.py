@@ -1,0 +1,312 @@
+"""The torture: kills at every fail point, zombies, crashes of every part, and what the judge says after each.
+
+A scenario is a function of the arena and of how often it kills; it leaves nothing unread and no worker running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+from connectors.estate.schools import SOURCES
+from rollcall.cli.scenarios import changed
+from rollcall.cli.scenarios.arena import Arena
+from rollcall.cli.scenarios.ground import sender_keys
+from rollcall.cli.scenarios.processes import Command, wait_until
+from rollcall.errors import StackError, UsageError
+from rollcall.failpoints import FAIL_POINTS
+from rollcall.stack.home import free_port
+
+__all__ = ["FAULTS", "Row", "chosen", "ticks_needed", "torture"]
+
+_START_S = 120.0
+
+
+@dataclass
+class Row:
+    """One line of the table: what the judge found after this scenario that it had not found before."""
+
+    point: str
+    kills: int
+    lost: int = 0
+    duplicated: int = 0
+    wrong: int = 0
+    #: Messages and marks that `reconcile` cannot account for, and rows that `verify` rebuilds otherwise.
+    gap: int = 0
+    differences: int = 0
+    seconds: float = 0.0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def harmless(self) -> bool:
+        """All 0."""
+        return not (self.lost or self.duplicated or self.wrong or self.gap or self.differences)
+
+    def as_json(self) -> dict[str, Any]:
+        """An element of `rollcall torture --json`."""
+        return {**asdict(self), "seconds": round(self.seconds, 1)}
+
+
+# ---- a worker dies at a fail point
+
+
+def kill_at(arena: Arena, point: str, kills: int) -> None:
+    """SIGKILL at the fail point, again and again, each successor armed as well; the last one finishes the work."""
+    for _ in range(kills):
+        if point.startswith("recovery."):
+            arena.die_at("history.written")
+        # A later pass of some: then ranges that are DONE stand beside the one that is not.
+        arena.die_at(point, arena.random.choice((1, 1, 2)) if point not in ("epoch.claimed",) else 1)
+    with arena.working():
+        arena.drain()
+
+
+# ---- two workers in a group
+
+
+def join_and_leave(arena: Arena, kills: int) -> None:
+    """A second worker joins under load and the first leaves under load: nothing dies, partitions move twice."""
+    for _ in range(kills):
+        first = arena.worker()
+        arena.load()
+        first.hear("partitions_assigned", _START_S)
+        second = arena.worker()
+        arena.load()
+        second.hear("partitions_assigned", _START_S)
+        arena.load()
+        arena.stop(first)
+        arena.drain()
+        arena.stop(second)
+
+
+def kill_one_of_two(arena: Arena, kills: int) -> None:
+    """kill -9 of one of two workers, at any moment of its work; the other takes its partitions over."""
+    with arena.working(1):
+        for _ in range(kills):
+            victim = arena.worker()
+            arena.load()
+            victim.hear("partitions_assigned", _START_S)
+            arena.load()
+            time.sleep(arena.random.uniform(0.0, 0.8))
+            arena.kill(victim)
+            arena.drain()
+
+
+#: Where zombies stand still: before, between and after what they write.
+_ZOMBIES = (
+    "history.before",
+    "quarantine.written",
+    "derive.before",
+    "pending.before",
+    "derive.counts_written",
+    "history.written",
+)
+
+
+def zombie(arena: Arena, kills: int) -> None:
+    """A worker stands still in the middle of its work until the group has moved on, then goes on and writes late."""
+    for nth in range(kills):
+        sleeper = arena.stand_still_at(_ZOMBIES[nth % len(_ZOMBIES)])
+        arena.commands.remove(sleeper)  # stopped, not dead: not asked whether it runs
+        try:
+            with arena.working():
+                arena.drain()
+                arena.load()
+                sleeper.signal(signal.SIGCONT)
+                # It learns that it was replaced, and joins again as a new member.
+                wait_until("the zombie's return", partial(_came_back, sleeper), _START_S, [sleeper])
+                arena.load()
+                arena.drain()
+        finally:
+            sleeper.signal(signal.SIGCONT)
+            sleeper.stop()
+
+
+def _came_back(sleeper: Command) -> bool:
+    return sleeper.said.count("partitions_assigned") >= 2
+
+
+# ---- a part of the stack dies
+
+
+def kill_clickhouse(arena: Arena, kills: int) -> None:
+    """kill -9 of ClickHouse while a worker writes; it comes back, the worker was patient or starts over."""
+    for _ in range(kills):
+        with _tireless(arena):
+            arena.load()
+            time.sleep(arena.random.uniform(0.0, 1.0))
+            arena.stack.kill("clickhouse")
+            arena.load()
+            arena.stack.up()
+            arena.drain()
+
+
+def kill_kafka(arena: Arena, kills: int) -> None:
+    """kill -9 of Kafka while registers are posted, schools are pulled and a worker takes marks in."""
+    for _ in range(kills):
+
+        def crash(_ingest: Command) -> None:
+            arena.stack.kill("kafka")
+            time.sleep(arena.random.uniform(0.0, 1.0))
+            arena.stack.up()
+
+        _crash_while_posting(arena, crash)
+
+
+def kill_ingest(arena: Arena, kills: int) -> None:
+    """kill -9 of the ingest API while registers are posted to it; senders send again until they are answered."""
+
+    def crash(ingest: Command) -> None:
+        arena.kill(ingest)
+        arena.start(ingest.name, "ingest", "run", "--port", str(_ports[ingest.name]))
+
+    for _ in range(kills):
+        _crash_while_posting(arena, crash)
+
+
+_ports: dict[str, int] = {}
+
+
+def _crash_while_posting(arena: Arena, crash: Callable[[Command], None]) -> None:
+    keys = sender_keys(
+        arena.settings,
+        SOURCES,
+        {name: [school.urn for school in arena.estate.schools if school.source == name] for name in SOURCES},
+    )
+    port = _ports["ingest"] = free_port()
+    ingest = arena.start("ingest", "ingest", "run", "--port", str(port))
+    url = ingest.hear(r"ingest API: (\S+)", _START_S)[1]
+    ticks = [arena.take_tick(), arena.take_tick()]
+    failed: list[BaseException] = []
+
+    def post() -> None:
+        try:
+            asyncio.run(arena.estate.play(url, keys, ticks=ticks, concurrency=2))
+        except BaseException as error:  # noqa: BLE001 - told in the thread that waits
+            failed.append(error)
+
+    with arena.estate.serve() as server, _tireless(arena):
+        config = arena.stack.home / "torture-wonde.json"
+        config.write_text(json.dumps({**server.config("env:WONDE_TOKEN"), "requests_a_second": 1000}))
+        pull = ("wonde", "pull", "--config", str(config), "--today", max(arena.estate.dates).isoformat())
+        posting = threading.Thread(target=post, name="posting")
+        posting.start()
+        time.sleep(arena.random.uniform(0.1, 0.6))
+        crash(ingest)
+        posting.join()
+        if failed:
+            raise failed[0]
+        puller = arena.start("wonde", *pull, WONDE_TOKEN=server.token)
+        if (code := puller.wait(_START_S)) != 0:
+            raise StackError(f"the pull left with {code} (log: {puller.log})")
+        arena.gone(puller)
+        arena.drain()
+    for command in [one for one in arena.commands if one.name == "ingest"]:
+        arena.stop(command)
+
+
+@contextmanager
+def _tireless(arena: Arena) -> Iterator[None]:
+    """A worker that is started again whenever it ends, as a supervisor does: being away is not its fault."""
+    over, deaths = threading.Event(), []
+    current = [arena.worker()]
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            if current[0].exit_code is not None:
+                deaths.append(current[0].exit_code)
+                arena.gone(current[0])
+                current[0] = arena.worker()
+
+    supervisor = threading.Thread(target=watch, name="supervisor", daemon=True)
+    supervisor.start()
+    try:
+        yield
+    finally:
+        over.set()
+        supervisor.join()
+    arena.stop(current[0])
+
+
+#: Faults that are no fail points, in the order of the table.
+FAULTS: dict[str, Callable[[Arena, int], None]] = {
+    "workers join and leave": join_and_leave,
+    "kill -9 of one of two workers": kill_one_of_two,
+    "zombie: SIGSTOP, group moves on, SIGCONT": zombie,
+    "kill -9 of ClickHouse": kill_clickhouse,
+    "kill -9 of Kafka": kill_kafka,
+    "kill -9 of the ingest API": kill_ingest,
+    "roster changed before recovery": changed.roster,
+    "code map changed before recovery": changed.code_map,
+}
+
+_SHORT = {
+    "join": "workers join and leave", "kill": "kill -9 of one of two workers",
+    "zombie": "zombie: SIGSTOP, group moves on, SIGCONT",
+    "clickhouse": "kill -9 of ClickHouse", "kafka": "kill -9 of Kafka", "ingest": "kill -9 of the ingest API",
+    "roster": "roster changed before recovery", "codes": "code map changed before recovery",
+}  # fmt: skip
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """Scenarios by fail point or a fault's short name; all when none is named. Raises UsageError for an unknown one."""
+    if not names:
+        return [*FAIL_POINTS, *FAULTS]
+    unknown = [name for name in names if name not in FAIL_POINTS and name not in _SHORT]
+    if unknown:
+        raise UsageError(f"no such point: {', '.join(unknown)}; there are {', '.join((*FAIL_POINTS, *_SHORT))}")
+    return [_SHORT.get(name, name) for name in names]
+
+
+def ticks_needed(names: Sequence[str], kills: int) -> int:
+    """Portions of load a run may take; a slow machine needs more than one for a kill."""
+    return sum((5 if name in FAULTS else 4 if name.startswith("recovery.") else 2) * kills for name in names) + 8
+
+
+def torture(
+    arena: Arena,
+    names: Sequence[str],
+    kills: int,
+    told: Callable[[Row], None] = lambda _row: None,
+    begin: Callable[[str], None] = lambda _name: None,
+    *,
+    judge_each: bool = True,
+) -> list[Row]:
+    """Run the scenarios, `kills` times each, and judge: after each, or once at the end (the last row has it all)."""
+    rows: list[Row] = []
+    known = Row("", 0)
+    for name in names:
+        begin(name)
+        began = time.monotonic()
+        if name in FAULTS:
+            FAULTS[name](arena, kills)
+        else:
+            kill_at(arena, name, kills)
+        row = Row(name, kills)
+        if judge_each or name == names[-1]:
+            known = _judge_into(row, arena, known)
+        row.seconds = time.monotonic() - began
+        rows.append(row)
+        told(row)
+    return rows
+
+
+def _judge_into(row: Row, arena: Arena, known: Row) -> Row:
+    found = arena.judge()
+    now = Row(
+        "", 0, found.verdict.lost, found.verdict.duplicated, found.verdict.wrong, found.gap, found.differences,
+        examples=found.examples,
+    )  # fmt: skip
+    for name in ("lost", "duplicated", "wrong", "gap", "differences"):
+        setattr(row, name, max(0, getattr(now, name) - getattr(known, name)))
+    if not row.harmless:
+        row.examples = now.examples
+    return now
