@@ -44,7 +44,7 @@ EXCEPTIONS: tuple[Finding, ...] = (
     ),
     Finding(
         "dated_ahead",
-        "When it arrived, the session had not begun yet.",
+        "The session date lies after the day on which the source said it (Europe/London).",
         "Leave and closures are entered early, presence is not. It counts from the start of its session.",
         "Nothing for planned leave. Otherwise correct the mark at its source.",
     ),
