@@ -7,6 +7,9 @@ followed by a guard, a random number of this process that the block's schema rea
 guards come out right, each datum ended exactly where its message did. Where they do not, or the decoder refuses, the
 batch is halved until the culprit stands alone before `decode_reference`, the message-by-message decoder that is the
 last word.
+
+What no guard sees: a datum damaged into another of the same length (Kafka's checksum does), of which the columnar
+decoder reads a union branch that does not exist as null, where the reference decoder refuses it.
 """
 
 from __future__ import annotations

@@ -263,12 +263,13 @@ def repeats_within(message: Any, key: Any, pupil: Any, asserted: Any, content: A
 
 @nb.njit(cache=True, nogil=True)
 def suppress(
-    state: Any, key: Any, pupil: Any, version: Any, content: Any, complete: Any, stands: Any, verdict: Any
+    state: Any, key: Any, pupil: Any, version: Any, content: Any, told: Any, complete: Any, stands: Any, verdict: Any
 ) -> int:
     """Judge marks in partition order against the assertions in force; returns how many keys are new.
 
     ``state``: n x 5 open-addressing table of (key, pupil_id, version, content, re-asserted version); n a power of two.
-    ``complete``: the message states a whole register or window. ``stands``: the mark is already in the history
+    ``told``: the mark's time is its message's, which the receipt keeps; only such a repeat is remembered as said again.
+    ``complete``: told, and the message states a whole register or window. ``stands``: the mark is in the history already
     (recovery): its verdict is not asked for, the state just learns it. ``verdict``: UNCHANGED and CONTRADICTS from
     `repeats_within` are kept; ACCEPTED ones are judged by the four cases of docs/design.md ("Unchanged, exactly").
     """
@@ -292,7 +293,7 @@ def suppress(
         same_time = (v >> np.uint64(20)) == (state[j, 2] >> np.uint64(20))
         if verdict[i] == UNCHANGED or (c == state[j, 3] and v >= state[j, 2] and (complete[i] or same_time)):
             verdict[i] = UNCHANGED
-            if c == state[j, 3] and v > state[j, 4]:
+            if told[i] and v > state[j, 4]:
                 state[j, 4] = v
         elif v < state[j, 4]:
             verdict[i] = SUPERSEDED

@@ -232,22 +232,26 @@ def _resolve_deletions(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFr
     here = marks.filter(pl.col("record_id") != "").join(
         per_message.select("message", "source"), on="message", how="left"
     )
+    wanted = deletions.select("urn", "source", "record_id").unique()
+    here = _not_contradicted(here.join(wanted, on=["urn", "source", "record_id"], how="semi"), deletions)
     here = here.join(years.rename({"year_group": "year_text"}), left_on="year_group", right_on="number", how="left")
     earlier = here.select(
         *(pl.col(name) for name in ("urn", "source", "record_id", "day", "session", "period", "pupil_id", "in_scope")),
         pl.col("year_text").fill_null("").alias("year_group"), pl.col("message").alias("at_message"),
-        pl.col("item").alias("at_item"),
+        pl.col("item").alias("at_item"), "gone",
     )  # fmt: skip
-    wanted = deletions.select("urn", "source", "record_id").unique()
     stored = context.find_records(wanted).with_columns(
-        pl.lit(0, pl.UInt32).alias("at_message"), pl.lit(0, pl.UInt32).alias("at_item"), pl.lit(True).alias("stored")
+        pl.lit(0, pl.UInt32).alias("at_message"),
+        pl.lit(0, pl.UInt32).alias("at_item"),
+        pl.lit(True).alias("stored"),
+        pl.lit(False).alias("gone"),
     )
     places = pl.concat([stored, earlier.with_columns(pl.lit(False).alias("stored"))], how="diagonal_relaxed")
     found = (
         deletions.filter("known_school")
         .join(places, on=["urn", "source", "record_id"], how="inner")
         .filter(
-            pl.col("stored") | (pl.col("at_message") < pl.col("message"))
+            pl.col("stored") | ((pl.col("at_message") < pl.col("message")) & ~pl.col("gone"))
             | ((pl.col("at_message") == pl.col("message")) & (pl.col("at_item") < pl.col("item")))
         )
         .unique(["message", "item", "day", "session", "period", "pupil_id"], maintain_order=True)
@@ -268,6 +272,18 @@ def _resolve_deletions(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFr
         pl.lit(True).alias("deleted"),
     )  # fmt: skip
     return rows, taken
+
+
+def _not_contradicted(marks: pl.DataFrame, deletions: pl.DataFrame) -> pl.DataFrame:
+    """Marks of records without those that `suppress` will refuse as contradicts_itself: they make no record known.
+
+    Adds ``gone``: the mark's own message says that the record is gone, so that it counts for that message alone.
+    """
+    place = ("message", "record_id", "day", "session", "period", "pupil_id", "asserted_ms")
+    gone = deletions.select("message", "record_id", "asserted_ms", pl.lit(True).alias("gone")).unique()
+    return marks.filter(pl.struct("code", "minutes_late").n_unique().over(place) == 1).join(
+        gone, on=["message", "record_id", "asserted_ms"], how="left"
+    ).with_columns(pl.col("gone").fill_null(False))  # fmt: skip
 
 
 def _fill_absent(marks: pl.DataFrame) -> pl.DataFrame:
@@ -317,8 +333,9 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
     verdict[stands] = kernels.ACCEPTED
     if context.suppress_repeats:
         # A receipt carries one re-asserted time, its message's: a mark modified at a time of its own is written.
-        complete = messages["complete"].to_numpy()[message] & (asserted == messages["asserted_ms"].to_numpy()[message])
-        context.assertions.judge(key, pupil, version, content, complete, stands, verdict)
+        told = asserted == messages["asserted_ms"].to_numpy()[message]
+        complete = messages["complete"].to_numpy()[message] & told
+        context.assertions.judge(key, pupil, version, content, told, complete, stands, verdict)
     else:
         verdict[verdict == kernels.UNCHANGED] = kernels.ACCEPTED
     marks = marks.with_columns(

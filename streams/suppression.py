@@ -56,9 +56,9 @@ class Assertions:
         kernels.learn_reasserted(self._table, slots, rows, version)
 
     def judge(
-        self, key: U64, pupil: U64, version: U64, content: U64, complete: npt.NDArray[np.bool_],
-        stands: npt.NDArray[np.bool_], verdict: npt.NDArray[np.uint8],
+        self, key: U64, pupil: U64, version: U64, content: U64, told: npt.NDArray[np.bool_],
+        complete: npt.NDArray[np.bool_], stands: npt.NDArray[np.bool_], verdict: npt.NDArray[np.uint8],
     ) -> None:  # fmt: skip
         """Judge marks in partition order (kernels.suppress); writes ``verdict`` and remembers what was accepted."""
         self.reserve(len(key))
-        self._held += int(kernels.suppress(self._table, key, pupil, version, content, complete, stands, verdict))
+        self._held += int(kernels.suppress(self._table, key, pupil, version, content, told, complete, stands, verdict))
