@@ -49,7 +49,7 @@ def examine(stack: EmbeddedStack) -> Iterator[Check]:
     yield _program(
         "clickhouse engine",
         [sys.executable, "-c", "import chdb; print('chdb', chdb.__version__, 'engine', chdb.engine_version)"],
-        "Reinstall the package chdb: rm -r .venv, then make setup. It needs 64-bit Linux or macOS.",
+        "Reinstall the package chdb: rm -r .venv, then make setup. It needs 64-bit Linux.",
     )
     yield from _services(stack)
 

@@ -11,7 +11,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-OURS = {"schemas", "connectors", "streams", "sinks", "rollcall"}
+OURS = {"schemas", "connectors", "streams", "sinks", "rollcall", "benchmarks"}
 #: Needed without being imported by name: a zone database, a bound for Faust's sake, the Java runtime and codecs that
 #: are found by what uses them.
 NOT_IMPORTED = {"tzdata", "click"}
