@@ -1,0 +1,169 @@
+"""Steady rates: how old a mark is when it can be read, and what hours of it cost.
+
+A message's birth is Kafka's own timestamp (LogAppendTime, on taking it in). *To current* ends at the server's clock of
+the DONE row, which the worker writes after mark_current and school_session: what is reported is a little more than the
+truth. *To history* ends when an observer, asking every 50 ms, first sees the message's receipt, which is written after
+its history: also more.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks import encoding
+from benchmarks.answer_key import differences, load_sql
+from benchmarks.loads import Registers, Sender, registers
+from benchmarks.nation import GROUP_SIZE
+from benchmarks.place import Place
+from benchmarks.processes import Costs, Sampler, WorkerProcess, cpu_seconds
+
+__all__ = ["LIVE_SHAPES", "steady"]
+
+#: Shape -> (marks a second, minutes) unless told.
+LIVE_SHAPES: dict[str, tuple[int, float]] = {"live": (25_000, 1.0), "soak": (2_000, 30.0)}
+_LOOK_S, _TICK_S = 0.05, 0.01
+
+
+class Observer:
+    """Asks which batches can be read, 20 times a second, and remembers when it first saw each."""
+
+    def __init__(self, place: Place, database: str) -> None:
+        self.seen: dict[int, float] = {}
+        self._client = place.client(database)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look once more and stop."""
+        self._stop.set()
+        self._thread.join()
+        self._client.close()
+
+    def _run(self) -> None:
+        while True:
+            last = self._stop.wait(_LOOK_S)
+            batches = [row[0] for row in self._client.query(load_sql("freshness_history")).result_rows]
+            now = time.time() * 1e6
+            for batch in batches:
+                self.seen.setdefault(batch, now)
+            if last:
+                return
+
+
+def steady(place: Place, shape: str, rate: int, minutes: float, seed: int) -> dict[str, Any]:
+    """Send ``rate`` marks a second for ``minutes`` to a running worker: percentiles of freshness, costs, the check."""
+    usual_rate, usual_minutes = LIVE_SHAPES[shape]
+    rate, minutes = rate or usual_rate, minutes or usual_minutes
+    load = registers(place.nation, int(rate * minutes * 60), seed)
+    client = place.fresh("bench_run")
+    place.settle(client)
+    worker = WorkerProcess(place.stack.home, "bench_run", "bench_run", place.home / "worker.log")
+    observer = None
+    try:
+        worker.assigned_at()
+        observer = Observer(place, "bench_run") if shape == "live" else None
+        pids = {**place.pids(), "worker": worker.pid}
+        costs = Costs(pids)
+        with Sampler(pids, every_s=1.0) as memory, _Parts(place) as parts:
+            seconds = _send(place, load, rate / GROUP_SIZE)
+            cpu = costs.used()
+            place.wait_done(client, "bench_run", load.messages, worker)
+        steps = worker.step_seconds()
+    finally:
+        if observer is not None:
+            observer.close()
+        worker.stop()
+    wrong = differences(client, load.key())
+    ages = _ages(client, observer)
+    client.close()
+    return {
+        "shape": shape,
+        "marks": load.marks,
+        "seconds": round(seconds, 2),
+        "marks_per_s": round(load.marks / seconds),
+        "baseline_marks_per_s": None,
+        "ratio": None,
+        "engine_limit_share": None,
+        "cpu_s_per_million": {
+            name: round(cpu[name] * 1e6 / load.marks, 2) for name in ("kafka", "worker", "clickhouse")
+        },
+        "step_ns": {name: round(value * 1e9 / load.marks) for name, value in steps.items()},
+        "equal": not wrong,
+        "freshness_s": ages,
+        "cores": {name: round(cpu[name] / seconds, 3) for name in ("kafka", "worker", "clickhouse")},
+        "worker_rss_mb": [(at, size >> 20) for at, size in memory.growth("worker", 20)],
+        "clickhouse_rss_mb": [(at, size >> 20) for at, size in memory.growth("clickhouse", 20)],
+        "active_parts_most": parts.most,
+        "clickhouse_cores_over_time": parts.cores,
+        "load_average": round(os.getloadavg()[0], 1),
+        "differences": wrong,
+    }
+
+
+class _Parts:
+    """Looks at active parts and ClickHouse's CPU every ten seconds."""
+
+    def __init__(self, place: Place) -> None:
+        #: Table -> the most active parts seen.
+        self.most: dict[str, int] = {}
+        #: Cores ClickHouse used, ten seconds each.
+        self.cores: list[float] = []
+        self._client, self._pid = place.client("bench_run"), place.pids()["clickhouse"]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="parts", daemon=True)
+
+    def __enter__(self) -> _Parts:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._client.close()
+
+    def _run(self) -> None:
+        before, at = cpu_seconds(self._pid), time.monotonic()
+        while not self._stop.wait(10.0):
+            for table, parts in self._client.query(load_sql("parts")).result_rows:
+                self.most[table] = max(int(parts), self.most.get(table, 0))
+            now, used = time.monotonic(), cpu_seconds(self._pid)
+            self.cores.append(round((used - before) / (now - at), 3))
+            before, at = used, now
+
+
+def _send(place: Place, load: Registers, messages_per_s: float) -> float:
+    """Send the load at its rate; returns how long it took."""
+    sender = Sender(place.settings.kafka)
+    schema_id = place.schema_ids[load.topic]
+    started, sent = time.monotonic(), 0
+    while sent < load.messages:
+        due = min(load.messages, int((time.monotonic() - started) * messages_per_s) + 1)
+        if due > sent:
+            encoded: encoding.Encoded = load.encoded(schema_id, sent, due)
+            sender.send(load.topic, encoded, load.school[sent:due])
+            sent = due
+        sender.poll()
+        time.sleep(_TICK_S)
+    sender.flush()
+    return time.monotonic() - started
+
+
+def _ages(client: Any, observer: Observer | None) -> dict[str, dict[str, float]]:
+    """Percentiles of age by stage, over messages of equal size."""
+    rows = client.query(load_sql("freshness_current")).result_rows
+    produced, current = np.array([r[1] for r in rows]), np.array([r[2] for r in rows])
+    ages = {"current": _percentiles((current - produced) / 1e6)}
+    if observer is not None:
+        seen = np.array([observer.seen.get(r[0], np.nan) for r in rows])
+        ages["history"] = _percentiles((seen - produced) / 1e6)
+    return ages
+
+
+def _percentiles(seconds: Any) -> dict[str, float]:
+    return {f"p{p}": round(float(np.percentile(seconds, p)), 3) for p in (50, 95, 99, 100)}

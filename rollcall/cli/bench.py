@@ -1,0 +1,91 @@
+"""`rollcall bench`: measure the pipeline on this machine, each figure checked against an answer key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `rollcall bench`."""
+    bench = typer.Typer(no_args_is_help=True, help="Measure the pipeline on this machine (from a checkout only).")
+    bench.command(
+        "e2e",
+        epilog="Examples: [bold]rollcall bench e2e --shape registers --marks 300000[/bold] for a first look; "
+        "[bold]rollcall bench e2e --shape repull --runs 5 --json[/bold]; "
+        "[bold]rollcall bench e2e --shape soak --rate 2000 --minutes 30[/bold].",
+    )(e2e)
+    bench.callback()(_group)
+    app.add_typer(bench, name="bench")
+
+
+def _group() -> None:
+    """Measure the pipeline on this machine. A figure counts only where `equal` is true: the tables hold the key."""
+
+
+def e2e(
+    shape: Annotated[str, typer.Option(help="registers, repull, day, live or soak.")] = "registers",
+    marks: Annotated[int, typer.Option(help="Marks in all (registers, repull, day).", show_default="the shape's")] = 0,
+    rate: Annotated[int, typer.Option(help="Marks a second (live, soak).", show_default="the shape's")] = 0,
+    minutes: Annotated[float, typer.Option(help="How long (live, soak).", show_default="the shape's")] = 0.0,
+    runs: Annotated[int, typer.Option(min=1, help="Runs; medians are printed, and each run.")] = 1,
+    schools: Annotated[int, typer.Option(min=60, help="Schools of 300 pupils on the roster.")] = 24_500,
+    refs: Annotated[
+        str, typer.Option(help="What sources call a pupil: mis (13 characters) or upn (keyed hash, 35).")
+    ] = "mis",
+    unchanged: Annotated[
+        float, typer.Option(help="Share of all marks of a repull that repeat the pull before.")
+    ] = 0.73,
+    baseline_marks: Annotated[
+        int, typer.Option(help="Marks for the natural pipeline (its rate is extrapolated); 0 leaves it out.")
+    ] = 300_000,
+    engine: Annotated[bool, typer.Option(help="Also measure the engine's own limit.")] = True,
+    seed: Annotated[int, typer.Option(help="Another seed, other marks.")] = 1,
+    home: Annotated[
+        Path | None, typer.Option(help="Folder for stack and logs; kept.", show_default="a temporary one")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """From the first message consumed to the last row in mark_current and school_session, on a stack of its own.
+
+    Exit code 1 when the tables do not hold the answer key: then the figures mean nothing."""
+    import json
+    import sys
+    import tempfile
+
+    import rollcall
+    from rollcall.errors import UsageError
+
+    # The benchmarks are part of the checkout and not of the wheel.
+    checkout = Path(rollcall.__file__).parents[1]
+    if not (checkout / "benchmarks" / "e2e.py").exists():
+        raise UsageError("benchmarks are run from a checkout: they are not part of the installed package")
+    if str(checkout) not in sys.path:
+        sys.path.append(str(checkout))
+    from benchmarks.e2e import Plan, run
+    from benchmarks.nation import REFS
+
+    if refs not in REFS:
+        raise UsageError(f"--refs is one of {', '.join(REFS)}")
+    plan = Plan(shape, marks, rate, minutes, runs, schools, refs, unchanged, baseline_marks, engine, seed)
+
+    def tell(line: str) -> None:
+        typer.echo(line, err=True)
+
+    if home is None:
+        with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
+            found = run(plan, Path(folder), tell)
+    else:
+        home.mkdir(parents=True, exist_ok=True)
+        found = run(plan, home, tell)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        for name, value in found.items():
+            typer.echo(f"{name:24} {value if not isinstance(value, dict) else json.dumps(value)}")
+    if not found["equal"]:
+        raise typer.Exit(1)
