@@ -269,7 +269,7 @@ def suppress(
 
     ``state``: n x 5 open-addressing table of (key, pupil_id, version, content, re-asserted version); n a power of two.
     ``told``: the mark's time is its message's, which the receipt keeps; only such a repeat is remembered as said again.
-    ``complete``: told, and the message states a whole register or window. ``stands``: the mark is in the history already
+    ``complete``: told, and the message states a whole register or window. ``stands``: it is in the history already
     (recovery): its verdict is not asked for, the state just learns it. ``verdict``: UNCHANGED and CONTRADICTS from
     `repeats_within` are kept; ACCEPTED ones are judged by the four cases of docs/design.md ("Unchanged, exactly").
     """
