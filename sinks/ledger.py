@@ -84,19 +84,20 @@ class Ledger:
         wanted = set(partitions)
         return {(t, p): e for t, p, e in rows if (t, p) in wanted}
 
-    def ranges(self, topic_id: str, partition: int) -> tuple[list[LedgerRange], list[LedgerRange], int]:
-        """(PENDING ranges, DONE ranges compacted to unions, largest ingested_ms) of one partition, by first offset."""
-        rows = self._query("ledger_ranges", topic_id=topic_id, partition=partition)
-        pending, done, latest = [], [], 0
-        for row in rows:
-            state, *values = row
-            entry = LedgerRange(*values)
-            latest = max(latest, entry.ingested_ms)
-            if state == "PENDING":
-                pending.append(entry)
-            elif state == "DONE":
-                done.append(entry)
-        return pending, done, latest
+    def ranges(self, topic: str, topic_id: str, partition: int) -> tuple[list[LedgerRange], list[LedgerRange], int]:
+        """(PENDING ranges, DONE ranges as contiguous spans, largest ingested_ms) of one partition, by first offset.
+
+        A span says only its place; its epoch, batch, digest and counts are 0.
+        """
+        pending = [
+            LedgerRange(*row) for row in self._query("ledger_pending_ranges", topic_id=topic_id, partition=partition)
+        ]
+        spans = self._query("ledger_done_spans", topic_id=topic_id, partition=partition)
+        done = [
+            LedgerRange(topic, topic_id, partition, first, last, 0, 0, ingested, 0, 0)
+            for first, last, ingested in spans
+        ]
+        return pending, done, max((r.ingested_ms for r in (*pending, *done)), default=0)
 
     def write(self, state: str, ranges: Iterable[LedgerRange], token: str) -> None:
         """Write the ranges in ``state`` (PENDING, DONE, SUPERSEDED), as one insert, repeatable with its token."""

@@ -94,7 +94,7 @@ class Assignment:
         """Settle what was begun; returns where each partition goes on. The memory never learns rows from there on: a
         writer that was replaced may have left some, and a mark must not be taken for a repeat of itself.
         """
-        ledgers = {(t, n): self.ledger.ranges(t.uuid, n) for t, numbers in owned.items() for n in numbers}
+        ledgers = {(t, n): self.ledger.ranges(t.name, t.uuid, n) for t, numbers in owned.items() for n in numbers}
         self.memory.unread = [
             (topic.uuid, number, min((r.first for r in pending), default=self._position(topic, number, done)))
             for (topic, number), (pending, done, _) in ledgers.items()

@@ -1,7 +1,0 @@
--- All ranges of one partition. Read by sinks/ledger.py when a worker takes the partition over.
-SELECT
-    toString(state), topic, topic_id, partition, first_offset, last_offset, epoch, batch, toUnixTimestamp64Milli(ingested_at), digest,
-    map_version, decoded, undecodable, no_record, marks, accepted, unchanged, quarantined
-FROM ledger FINAL
-WHERE consumer_group = {group:String} AND topic_id = {topic_id:String} AND partition = {partition:UInt16}
-ORDER BY first_offset, epoch
