@@ -130,6 +130,13 @@ class Arena:
         self._workers += 1
         return self.start(f"worker-{self._workers}", "worker", ROLLCALL_FAILPOINT=armed)
 
+    def running(self, name: str) -> Command:
+        """The command of this name that runs now. Raises StackError when there is none."""
+        for command in self.commands:
+            if command.name == name:
+                return command
+        raise StackError(f"{name} does not run")
+
     def gone(self, command: Command) -> None:
         """The command has ended, and was meant to."""
         self.commands.remove(command)

@@ -31,7 +31,7 @@ from connectors.estate.schools import SOURCES
 from connectors.estate.verdict import Verdict
 from connectors.pupils import UpnKey
 from rollcall.cli.reconcile import watermarks
-from rollcall.cli.scenarios.ground import Gauge, Taken, lay, load, sender_keys
+from rollcall.cli.scenarios.ground import Gauge, Taken, lay, load, rounds, sender_keys
 from rollcall.cli.scenarios.processes import Command, remember, stop_remembered, wait_until
 from rollcall.errors import UsageError
 from rollcall.settings import Settings
@@ -160,7 +160,7 @@ class Day:
                     ingest = self._start_ingest()
                     estate.publish_reference(self.settings.kafka.client_config(), self.settings.registry.url, refs)
                     keys = self._keys(estate)
-                    wait_until("rosters from Wonde", lambda: _rounds(wonde) > 0, _REFERENCE_S, self.commands)
+                    wait_until("rosters from Wonde", lambda: rounds(wonde) > 0, _REFERENCE_S, self.commands)
                     wait_until("the reference loader", gauge.reference_applied, _REFERENCE_S, self.commands, 0.2)
                 with self._part("The school day: registers posted, Wonde pulled, marks taken in"):
                     self._start("worker", "worker")
@@ -254,11 +254,11 @@ class Day:
 
     def _last_pull(self, wonde: Command) -> int:
         """Wait for a round that began after the last change, then end the pulls: the MIS ends with this process."""
-        begun = _rounds(wonde)
-        wait_until("the last pull", lambda: _rounds(wonde) >= begun + 2, _REFERENCE_S, self.commands)
+        begun = rounds(wonde)
+        wait_until("the last pull", lambda: rounds(wonde) >= begun + 2, _REFERENCE_S, self.commands)
         wonde.stop()
         self.commands.remove(wonde)
-        return _rounds(wonde)
+        return rounds(wonde)
 
     def _tell_taken(self, taken: Taken) -> None:
         self._teller.amount(taken.marks, None if taken.waiting else taken.marks)
@@ -295,11 +295,6 @@ def _draw(plan: Plan) -> Estate:
         raise UsageError(str(error)) from None
     estate.script  # noqa: B018 - drawn here, beside the start of the stack
     return estate
-
-
-def _rounds(wonde: Command) -> int:
-    """How many rounds of pulls are over: each prints one JSON array."""
-    return sum(line.startswith("[{") for line in wonde.said.splitlines())
 
 
 def _clear(home: Path) -> None:

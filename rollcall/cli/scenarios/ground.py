@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from confluent_kafka import Consumer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from connectors.ingest import keys
+from rollcall.cli.scenarios.processes import Command
 from rollcall.errors import KafkaError
 from rollcall.settings import Settings
 from schemas import topics
@@ -20,7 +22,7 @@ from schemas.registry import Registry
 from sinks import reference
 from sinks.migrate import migrate, server
 
-__all__ = ["Gauge", "Taken", "lay", "load", "sender_keys"]
+__all__ = ["Gauge", "Taken", "lay", "load", "rounds", "sender_keys"]
 
 _TIMEOUT = 30.0
 
@@ -44,8 +46,14 @@ def lay(settings: Settings) -> None:
 
 
 def sender_keys(settings: Settings, sources: tuple[str, ...], urns: dict[str, list[int]]) -> dict[str, str]:
-    """A key of the ingest API for each source, which may send for the schools that `urns` names for it."""
-    return {source: keys.add(settings.ingest_keys_file, source, urns[source])[1] for source in sources}
+    """A key of the ingest API for each source that has schools in `urns`, which may send for them."""
+    return {source: keys.add(settings.ingest_keys_file, source, urns[source])[1] for source in sources if urns[source]}
+
+
+def rounds(pulls: Command) -> int:
+    """How many rounds `rollcall wonde pull --every ... --json` has finished in which every school was pulled whole."""
+    found = (json.loads(line) for line in pulls.said.splitlines() if line.startswith("[{"))
+    return sum(all(school["outcome"] == "pulled" for school in one) for one in found)
 
 
 class Taken(NamedTuple):

@@ -33,7 +33,7 @@ class Command:
         self, name: str, arguments: Sequence[str], home: Path, environment: Mapping[str, str] | None = None
     ) -> None:
         """Start it against the stack of `home`. `environment`: ROLLCALL_* and others, on top of ours."""
-        self.name = name
+        self.name, self.arguments, self.environment = name, tuple(arguments), dict(environment or {})
         self.log = home / "logs" / f"{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._begin = self.log.stat().st_size if self.log.exists() else 0

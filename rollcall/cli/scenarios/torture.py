@@ -19,9 +19,9 @@ from typing import Any
 from connectors.estate.schools import SOURCES
 from rollcall.cli.scenarios import changed
 from rollcall.cli.scenarios.arena import Arena
-from rollcall.cli.scenarios.ground import sender_keys
+from rollcall.cli.scenarios.ground import rounds, sender_keys
 from rollcall.cli.scenarios.processes import Command, wait_until
-from rollcall.errors import StackError, UsageError
+from rollcall.errors import UsageError
 from rollcall.failpoints import FAIL_POINTS
 from rollcall.stack.home import free_port
 
@@ -151,78 +151,87 @@ def kill_clickhouse(arena: Arena, kills: int) -> None:
 
 def kill_kafka(arena: Arena, kills: int) -> None:
     """kill -9 of Kafka while registers are posted, schools are pulled and a worker takes marks in."""
+
+    def crash(_ingest: Command, _pulls: Command) -> None:
+        arena.stack.kill("kafka")
+        time.sleep(arena.random.uniform(0.0, 1.0))
+        arena.stack.up()
+
     for _ in range(kills):
-
-        def crash(_ingest: Command) -> None:
-            arena.stack.kill("kafka")
-            time.sleep(arena.random.uniform(0.0, 1.0))
-            arena.stack.up()
-
         _crash_while_posting(arena, crash)
 
 
 def kill_ingest(arena: Arena, kills: int) -> None:
     """kill -9 of the ingest API while registers are posted to it; senders send again until they are answered."""
 
-    def crash(ingest: Command) -> None:
+    def crash(ingest: Command, _pulls: Command) -> None:
         arena.kill(ingest)
-        arena.start(ingest.name, "ingest", "run", "--port", str(_ports[ingest.name]))
+        arena.start(ingest.name, *ingest.arguments)
 
     for _ in range(kills):
         _crash_while_posting(arena, crash)
 
 
-_ports: dict[str, int] = {}
+def kill_connector(arena: Arena, kills: int) -> None:
+    """kill -9 of the Wonde connector in the middle of a round; it goes on from its cursor, and skips no page."""
+
+    def crash(_ingest: Command, pulls: Command) -> None:
+        arena.kill(pulls)
+        arena.start(pulls.name, *pulls.arguments, **pulls.environment)
+
+    for _ in range(kills):
+        _crash_while_posting(arena, crash)
 
 
-def _crash_while_posting(arena: Arena, crash: Callable[[Command], None]) -> None:
-    keys = sender_keys(
-        arena.settings,
-        SOURCES,
-        {name: [school.urn for school in arena.estate.schools if school.source == name] for name in SOURCES},
-    )
-    port = _ports["ingest"] = free_port()
-    ingest = arena.start("ingest", "ingest", "run", "--port", str(port))
+def _crash_while_posting(arena: Arena, crash: Callable[[Command, Command], None]) -> None:
+    """Part of a day over HTTP: registers posted, the other schools pulled; the crash comes while they are posted."""
+    estate, ticks = arena.estate, [arena.take_tick() for _ in range(3)]
+    urns = {name: [school.urn for school in estate.schools if school.source == name] for name in SOURCES}
+    keys = sender_keys(arena.settings, SOURCES, urns)
+    ingest = arena.start("ingest", "ingest", "run", "--port", str(free_port()))
     url = ingest.hear(r"ingest API: (\S+)", _START_S)[1]
-    ticks = [arena.take_tick(), arena.take_tick()]
-    failed: list[BaseException] = []
+    total = sum(len(estate.script.submissions[tick]) for tick in ticks)
+    posted, failed = threading.Semaphore(0), []
 
     def post() -> None:
         try:
-            asyncio.run(arena.estate.play(url, keys, ticks=ticks, concurrency=2))
+            asyncio.run(estate.play(url, keys, ticks=ticks, concurrency=2, progress=posted.release))
         except BaseException as error:  # noqa: BLE001 - told in the thread that waits
             failed.append(error)
+            posted.release(total)
 
-    with arena.estate.serve() as server, _tireless(arena):
+    with estate.serve() as server, _tireless(arena):
         config = arena.stack.home / "torture-wonde.json"
         config.write_text(json.dumps({**server.config("env:WONDE_TOKEN"), "requests_a_second": 1000}))
-        pull = ("wonde", "pull", "--config", str(config), "--today", max(arena.estate.dates).isoformat())
+        pulls = arena.start(
+            "wonde", "wonde", "pull", "--config", str(config), "--every", "1", "--overlap", "5", "--json", "--today",
+            max(estate.dates).isoformat(), WONDE_TOKEN=server.token,
+        )  # fmt: skip
         posting = threading.Thread(target=post, name="posting")
         posting.start()
-        time.sleep(arena.random.uniform(0.1, 0.6))
-        crash(ingest)
+        for _ in range(arena.random.randint(1, max(1, total // 2))):
+            posted.acquire()
+        crash(ingest, pulls)
         posting.join()
         if failed:
             raise failed[0]
-        puller = arena.start("wonde", *pull, WONDE_TOKEN=server.token)
-        if (code := puller.wait(_START_S)) != 0:
-            raise StackError(f"the pull left with {code} (log: {puller.log})")
-        arena.gone(puller)
+        pulls = arena.running("wonde")
+        begun = rounds(pulls)
+        wait_until("whole rounds of pulls", lambda: rounds(pulls) >= begun + 2, _START_S, [pulls])
+        arena.kill(pulls)
         arena.drain()
-    for command in [one for one in arena.commands if one.name == "ingest"]:
-        arena.stop(command)
+    arena.stop(arena.running("ingest"))
 
 
 @contextmanager
 def _tireless(arena: Arena) -> Iterator[None]:
     """A worker that is started again whenever it ends, as a supervisor does: being away is not its fault."""
-    over, deaths = threading.Event(), []
+    over = threading.Event()
     current = [arena.worker()]
 
     def watch() -> None:
         while not over.wait(0.1):
             if current[0].exit_code is not None:
-                deaths.append(current[0].exit_code)
                 arena.gone(current[0])
                 current[0] = arena.worker()
 
@@ -244,26 +253,27 @@ FAULTS: dict[str, Callable[[Arena, int], None]] = {
     "kill -9 of ClickHouse": kill_clickhouse,
     "kill -9 of Kafka": kill_kafka,
     "kill -9 of the ingest API": kill_ingest,
+    "kill -9 of the Wonde connector": kill_connector,
     "roster changed before recovery": changed.roster,
     "code map changed before recovery": changed.code_map,
 }
 
-_SHORT = {
-    "join": "workers join and leave", "kill": "kill -9 of one of two workers",
-    "zombie": "zombie: SIGSTOP, group moves on, SIGCONT",
-    "clickhouse": "kill -9 of ClickHouse", "kafka": "kill -9 of Kafka", "ingest": "kill -9 of the ingest API",
-    "roster": "roster changed before recovery", "codes": "code map changed before recovery",
-}  # fmt: skip
+#: What a person types for them, in the same order.
+SHORT: dict[str, str] = dict(
+    zip(("join", "kill", "zombie", "clickhouse", "kafka", "ingest", "wonde", "roster", "codes"), FAULTS, strict=True)
+)
+#: The last line of every table: the days are played to their end, and the truth is asked.
+REST = "the rest of the days, undisturbed"
 
 
 def chosen(names: Sequence[str]) -> list[str]:
     """Scenarios by fail point or a fault's short name; all when none is named. Raises UsageError for an unknown one."""
     if not names:
         return [*FAIL_POINTS, *FAULTS]
-    unknown = [name for name in names if name not in FAIL_POINTS and name not in _SHORT]
+    unknown = [name for name in names if name not in FAIL_POINTS and name not in SHORT]
     if unknown:
-        raise UsageError(f"no such point: {', '.join(unknown)}; there are {', '.join((*FAIL_POINTS, *_SHORT))}")
-    return [_SHORT.get(name, name) for name in names]
+        raise UsageError(f"no such point: {', '.join(unknown)}; there are {', '.join((*FAIL_POINTS, *SHORT))}")
+    return [SHORT.get(name, name) for name in names]
 
 
 def ticks_needed(names: Sequence[str], kills: int) -> int:
@@ -275,28 +285,36 @@ def torture(
     arena: Arena,
     names: Sequence[str],
     kills: int,
-    told: Callable[[Row], None] = lambda _row: None,
     begin: Callable[[str], None] = lambda _name: None,
     *,
     judge_each: bool = True,
 ) -> list[Row]:
-    """Run the scenarios, `kills` times each, and judge: after each, or once at the end (the last row has it all)."""
+    """Run the scenarios, `kills` times each, then the rest of the estate's days; judge after each, or once at the end.
+
+    `begin` is told each scenario as it begins. Raises StackError when something hangs or ends that should not.
+    """
     rows: list[Row] = []
     known = Row("", 0)
-    for name in names:
+    for name in (*names, REST):
         begin(name)
-        began = time.monotonic()
-        if name in FAULTS:
+        row, began = Row(name, 0 if name == REST else kills), time.monotonic()
+        if name == REST:
+            _play_the_rest(arena)
+        elif name in FAULTS:
             FAULTS[name](arena, kills)
         else:
             kill_at(arena, name, kills)
-        row = Row(name, kills)
-        if judge_each or name == names[-1]:
+        if judge_each or name == REST:
             known = _judge_into(row, arena, known)
         row.seconds = time.monotonic() - began
         rows.append(row)
-        told(row)
     return rows
+
+
+def _play_the_rest(arena: Arena) -> None:
+    with arena.working():
+        arena.load(arena.left)
+        arena.drain()
 
 
 def _judge_into(row: Row, arena: Arena, known: Row) -> Row:
