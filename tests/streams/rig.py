@@ -1,0 +1,267 @@
+"""A worker on the real stack, what it is sent, and what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import clickhouse_connect
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from rollcall.domain.findings import BIT
+from rollcall.failpoints import FailPoints
+from rollcall.settings import Settings
+from schemas.topics import PRODUCER
+from sinks import reference
+from sinks.ledger import Ledger, LedgerRange, position
+from sinks.verify import verify
+from streams.assignment import topics_by_name
+from streams.worker import Worker
+from tests.streams.messages import encode, topic_of
+from tests.streams.town import reference_messages
+
+#: Longer than anything here takes on a machine shared with others.
+PATIENCE_S = 60.0
+
+
+class Place(NamedTuple):
+    """Where Kafka put a message."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Fate(NamedTuple):
+    """What became of one mark: accepted, superseded, unchanged or a reason; and the exceptions of an accepted one."""
+
+    outcome: str
+    exceptions: frozenset[str] = frozenset()
+
+
+class Rig:
+    """One test's database, consumer group and ledger, which begins at the ends of the topics as they are."""
+
+    def __init__(self, home: Path, database: str, ids: dict[str, int]) -> None:
+        self.home, self.database, self.ids = home, database, ids
+        self.settings = self.settings_with()
+        self.client = clickhouse_connect.get_client(**self.settings.clickhouse.client_options(), database=database)
+        self.topics = topics_by_name(self.settings)
+        self.ledger = Ledger(self.client, self.settings.worker.group)
+        self._producer = Producer({**self.settings.kafka.client_config(), **PRODUCER, "linger.ms": 0})
+        self.admin = AdminClient(self.settings.kafka.client_config())
+        ends = {place: high for place, (_, high) in self.watermarks("reference").items()}
+        ids_of = {t: str(d.result().topic_id) for t, d in self._described([t for t, _ in ends]).items()}
+        positions = {(ids_of[topic], partition): end for (topic, partition), end in ends.items()}
+        reference.apply(self.client, reference_messages(), positions)
+        self._begin_at_the_ends()
+
+    def settings_with(self, **worker: Any) -> Settings:
+        """The test's settings, with some of the worker's own."""
+        told = {"group": f"rollcall-{self.database}", "linger_quiet_ms": 20, "session_timeout_ms": 6_000, **worker}
+        return Settings.load(home=self.home, clickhouse={"database": self.database}, worker=told)
+
+    def close(self) -> None:
+        self.client.close()
+
+    # ---- Kafka
+
+    def _described(self, names: Sequence[str]) -> dict[str, Any]:
+        from confluent_kafka import TopicCollection
+
+        return dict(self.admin.describe_topics(TopicCollection(sorted(set(names)))))
+
+    def watermarks(self, prefix: str) -> dict[tuple[str, int], tuple[int, int]]:
+        """(first, next) offset of each partition of the topics whose names begin so."""
+        known = self.admin.list_topics(timeout=30).topics
+        consumer = Consumer({**self.settings.kafka.client_config(), "group.id": "rollcall-test-ends"})
+        try:
+            return {
+                (name, partition): consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=30)
+                for name in known
+                if name.startswith(prefix)
+                for partition in known[name].partitions
+            }
+        finally:
+            consumer.close()
+
+    def _begin_at_the_ends(self) -> None:
+        """Kafka is shared by all tests: what others sent is DONE as far as this group is concerned."""
+        ranges = [
+            LedgerRange(name, self.topics[name].uuid, partition, min(low, high - 1), high - 1, 0, 0, 0, 0, 0)
+            for (name, partition), (low, high) in self.watermarks("attendance").items()
+            if high
+        ]
+        self.ledger.write("DONE", ranges, f"begin:{self.database}")
+
+    def send(self, *messages: dict[str, Any]) -> list[Place]:
+        """Publish messages in order; returns their places when Kafka has all."""
+        return self.send_raw(*((topic_of(m), str(m["urn"]).encode(), encode(m, self.ids)) for m in messages))
+
+    def send_raw(self, *sent: tuple[str, bytes | None, bytes | None], partition: int = -1) -> list[Place]:
+        """The same for (topic, key, value); ``partition`` -1: by the key."""
+        places: list[Any] = [None] * len(sent)
+
+        def acknowledged(number: int, error: Any, message: Any) -> None:
+            assert error is None, error
+            places[number] = Place(message.topic(), message.partition(), message.offset())
+
+        for number, (topic, key, value) in enumerate(sent):
+            self._producer.produce(
+                topic, key=key, value=value, partition=partition,
+                on_delivery=lambda e, m, n=number: acknowledged(n, e, m),
+            )  # fmt: skip
+        assert self._producer.flush(PATIENCE_S) == 0
+        return places
+
+    def partition_of(self, urn: int) -> int:
+        """The partition of a school: it is the same on every topic."""
+        key = str(urn).encode()
+        return self.send_raw(("attendance.register.v1", key, None))[0].partition
+
+    # ---- the worker
+
+    @contextlib.contextmanager
+    def worker(self, settings: Settings | None = None, **options: Any) -> Iterator[Worker]:
+        """A worker in a thread; what made it end is raised when the block is left."""
+        running = Worker(settings or self.settings, reference, FailPoints(""), **options)
+        ended: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                running.run()
+            except BaseException as e:  # noqa: BLE001 - raised again in the test's own thread
+                ended.append(e)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        self._ended = ended
+        try:
+            yield running
+        finally:
+            running.stop()
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+        if ended:
+            raise ended[0]
+
+    def process(self, failpoint: str = "", *options: str) -> subprocess.Popen[bytes]:
+        """`rollcall worker` in a process of its own, with a fail point armed."""
+        environment = {
+            **os.environ, "ROLLCALL_HOME": str(self.home), "ROLLCALL_CLICKHOUSE__DATABASE": self.database,
+            "ROLLCALL_WORKER__GROUP": self.settings.worker.group, "ROLLCALL_WORKER__LINGER_QUIET_MS": "20",
+            "ROLLCALL_WORKER__SESSION_TIMEOUT_MS": "3000", "ROLLCALL_FAILPOINT": failpoint,
+        }  # fmt: skip
+        return subprocess.Popen(
+            [sys.executable, "-m", "rollcall.cli", "worker", *options], env=environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def killed_at(self, failpoint: str) -> None:
+        """Run a worker until it dies by its fail point."""
+        dying = self.process(failpoint)
+        try:
+            _, said = dying.communicate(timeout=PATIENCE_S)
+        finally:
+            dying.kill()
+            dying.wait()
+        assert dying.returncode == -9, said.decode()[-2000:]
+
+    # ---- what became of it
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """Where each partition goes on, by the ledger."""
+        found = {}
+        for name, topic in self.topics.items():
+            rows = self.client.query(
+                "SELECT partition, first_offset, last_offset FROM ledger FINAL WHERE consumer_group = {g:String}"
+                " AND topic_id = {t:String} AND state = 'DONE' ORDER BY first_offset",
+                parameters={"g": self.settings.worker.group, "t": topic.uuid},
+            ).result_rows
+            for partition in {row[0] for row in rows}:
+                ranges = [
+                    LedgerRange(name, topic.uuid, partition, first, last, 0, 0, 0, 0, 0)
+                    for p, first, last in rows
+                    if p == partition
+                ]
+                found[name, partition] = position(ranges, ranges[0].first)
+        return found
+
+    def settle(self, *places: Place) -> None:
+        """Wait until every one of ``places`` is DONE."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            done = self.positions()
+            if all(done.get((p.topic, p.partition), 0) > p.offset for p in places):
+                return
+            if getattr(self, "_ended", None):
+                raise self._ended[0]
+            assert time.monotonic() < deadline, f"not DONE: {done}"
+            time.sleep(0.05)
+
+    def done(self, *messages: dict[str, Any]) -> list[list[Fate]]:
+        """Send messages, wait, and say what became of each mark of each."""
+        places = self.send(*messages)
+        self.settle(*places)
+        return [self.fates(place) for place in places]
+
+    def fates(self, place: Place) -> list[Fate]:
+        """What became of each item of the message at ``place``; of one refused whole, its reason alone."""
+        where = {"t": place.topic, "p": place.partition, "o": place.offset, "u": self.topics[place.topic].uuid}
+        condition = "topic_id = {u:String} AND partition = {p:UInt16} AND offset = {o:UInt64}"
+        refused = dict(
+            self.client.query(f"SELECT item, reason FROM quarantine FINAL WHERE {condition}", where).result_rows
+        )
+        if -1 in refused:
+            return [Fate(refused[-1])]
+        ((marks,),) = self.client.query(
+            f"SELECT marks FROM register_receipt FINAL WHERE {condition}", where
+        ).result_rows
+        written = {
+            item: Fate("superseded" if superseded else "accepted", _names(bits))
+            for item, superseded, bits in self.client.query(
+                f"SELECT item, superseded, exceptions FROM mark_event FINAL WHERE {condition}", where
+            ).result_rows
+        }
+        assert not set(written) & set(refused)
+        return [written.get(item) or Fate(refused.get(item, "unchanged")) for item in range(marks)]
+
+    def current(self) -> dict[tuple[int, str, str], tuple[str, str, str]]:
+        """(urn, reference, session) -> (source, raw code, canonical code) of the marks that count."""
+        rows = self.client.query(
+            "SELECT m.urn, c.ref, toString(m.session), m.source, m.raw_code, m.canonical_code FROM mark_current AS m FINAL"
+            " INNER JOIN (SELECT * FROM crosswalk FINAL WHERE scheme = 'mis') AS c"
+            " ON m.urn = c.urn AND m.pupil_id = c.pupil_id WHERE m.is_mark"
+        ).result_rows
+        return {(urn, ref, session): (source, raw, code) for urn, ref, session, source, raw, code in rows}
+
+    def counts(self) -> dict[tuple[int, str, str], int]:
+        """(urn, session, canonical code) -> marks, of school_session, zeros included."""
+        rows = self.client.query(
+            "SELECT urn, toString(session), canonical_code, sum(marks) FROM school_session FINAL GROUP BY ALL"
+        ).result_rows
+        return {(urn, session, code): marks for urn, session, code, marks in rows}
+
+    def check(self) -> None:
+        """The identities of every range, nothing PENDING, and current state equal to what history says."""
+        off = self.client.query(
+            "SELECT partition, first_offset FROM ledger FINAL WHERE consumer_group = {g:String} AND epoch > 0"
+            " AND (state = 'PENDING' OR state = 'DONE' AND (messages != decoded + undecodable + no_record"
+            " OR marks != accepted + unchanged + quarantined))",
+            parameters={"g": self.settings.worker.group},
+        ).result_rows
+        assert off == []
+        found = verify(self.client)
+        assert found.equal, found.as_json()
+
+
+def _names(bits: int) -> frozenset[str]:
+    return frozenset(name for name, bit in BIT.items() if bits & int(bit))
