@@ -109,7 +109,6 @@ class WorkerSettings(_Section):
     expected_assertions: int = Field(
         65_536, ge=1_024, description="Assertions of a day to make room for at once; a national day is 14,000,000."
     )
-    metrics: bool = Field(True, description="Serve /metrics, /healthz and /readyz.")
     future_bound_seconds: int = Field(
         300, ge=0, description="Rule 6: a version later than arrival by more than this is capped at arrival."
     )

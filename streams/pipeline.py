@@ -255,6 +255,7 @@ class Pipeline:
         )
         self._fail.reach("done.written")
         now = time.time()
+        metrics.BATCHES.inc(len(works))
         for work in works:
             metrics.EVENT_AGE_SECONDS.labels(stage="current").observe(max(0.0, now - work.oldest_ms / 1000))
         self._committable.extend((r.topic, r.partition, r.last + 1) for r in ranges)

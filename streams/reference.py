@@ -137,6 +137,13 @@ class Loader:
         log.info("reference_loader_stopped", messages=summary.messages, applied=summary.applied)
         return summary
 
+    def not_ready(self) -> dict[str, str]:
+        """What keeps the loader from being ready, empty when it is: all partitions read to their ends (/readyz)."""
+        behind = sum(not at_end for at_end in dict(self._at_end).values())
+        if not self._at_end:
+            return {"partitions": "none assigned yet"}
+        return {"reference": f"{behind} partitions are not read to their ends"} if behind else {}
+
     def _step(self, summary: Summary) -> None:
         """One batch: consume, decode, write, remember."""
         self._lost = False

@@ -42,6 +42,8 @@ _POLL_RECORDS = 5_000
 _BUSY_MARKS_PER_S = 5_000
 #: Seconds between looks at reference data, and between tries of a registry that is away.
 _REFERENCE_EVERY_S, _REGISTRY_EVERY_S = 1.0, 1.0
+#: Seconds between counts of the ledger's PENDING ranges (metric rollcall_ledger_pending).
+_PENDING_EVERY_S = 10.0
 
 
 class Worker:
@@ -71,7 +73,7 @@ class Worker:
         self._next: dict[tuple[str, int], int] = {}
         self._held: dict[tuple[str, int], float] = {}
         self._bytes_per_mark, self._marks_per_s = 25.0, 0.0
-        self._looked_at_reference = 0.0
+        self._looked_at_reference = self._counted_pending = 0.0
         self._last_ingested_ms = 0
         self._trouble: BaseException | None = None
 
@@ -287,7 +289,6 @@ class Worker:
 
     def _tell(self, batch: Batch, outcome: Outcome, records: list[Record], seconds: float) -> None:
         """Metrics and the rate that decides the linger."""
-        metrics.BATCHES.inc()
         marks = sum(r.marks for r in batch.ranges)
         if marks:
             size = sum(len(r.value or b"") for r in records)
@@ -342,6 +343,12 @@ class Worker:
             metrics.REFERENCE_RELOADS.inc()
             _log.info("reference_reloaded", kinds=sorted(kinds), pupils=len(self._world.crosswalk))
         self._looked_at_reference = time.monotonic()
+        if self._assignment is not None and time.monotonic() - self._counted_pending > _PENDING_EVERY_S:
+            ledger = self._assignment.ledger
+            metrics.LEDGER_PENDING.set(
+                patiently(ledger.pending, what="counting the ledger", still_wanted=lambda: not self._stop.is_set())
+            )
+            self._counted_pending = time.monotonic()
 
     # ---- rebalances; called inside consume()
 

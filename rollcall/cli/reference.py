@@ -51,11 +51,12 @@ def run(
 
     May be killed at any time: the next start goes on where the tables say. What cannot be read goes to quarantine.
     """
+    import contextlib
     import signal
     import threading
     from dataclasses import asdict
 
-    from rollcall import logging
+    from rollcall import logging, metrics
     from rollcall.settings import Settings
     from sinks.clickhouse import connect
     from streams.reference import Loader
@@ -65,7 +66,10 @@ def run(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
-    summary = Loader(settings, connect(settings.clickhouse)).run(stop, once=once)
+    loader = Loader(settings, connect(settings.clickhouse))
+    observed = settings.observability
+    with contextlib.closing(metrics.serve(observed.metrics_host, observed.metrics_port, loader.not_ready)):
+        summary = loader.run(stop, once=once)
     if as_json:
         typer.echo(json.dumps(asdict(summary), indent=2))
     else:

@@ -78,7 +78,7 @@ CREATE TABLE mark_current
     sources         UInt8 COMMENT 'Sources with a mark that stands' CODEC(ZSTD(1)),
     disagree        Bool COMMENT 'Those sources say different codes' CODEC(ZSTD(1)),
     event_id        UInt64 COMMENT 'The winning delivery in mark_event' CODEC(NONE),
-    derived_version UInt64 COMMENT 'map version << 52 | sum over assertions of (ingested_at - 2026-01-01) in ms' CODEC(T64, ZSTD(1))
+    derived_version UInt128 COMMENT 'map version << 64 | sum over assertions of (ingested_at - 2026-01-01) in ms' CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(derived_version)
 PARTITION BY toYYYYMM(session_date)
@@ -95,7 +95,7 @@ CREATE TABLE school_session
     year_group      LowCardinality(String) CODEC(ZSTD(1)),
     canonical_code  LowCardinality(String) COMMENT 'Empty: unmapped, unknown in reports (rule 2)' CODEC(ZSTD(1)),
     marks           UInt32 CODEC(ZSTD(1)),
-    derived_version UInt64 CODEC(T64, ZSTD(1))
+    derived_version UInt128 CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(derived_version)
 PARTITION BY toYYYYMM(session_date)

@@ -18,7 +18,8 @@ FROM
 ) AS counted
 ANY LEFT JOIN
 (
-    SELECT session_date, urn, session, bitOr(max(bitAnd(derived_version, 18442240474082181120)), sum(bitAnd(derived_version, 4503599627370495))) AS v
+    SELECT session_date, urn, session,
+        bitOr(bitShiftLeft(bitShiftRight(max(derived_version), 64), 64), toUInt128(sum(toUInt64(derived_version)))) AS v
     FROM {current}
     GROUP BY session_date, urn, session
 ) AS seen USING (session_date, urn, session)

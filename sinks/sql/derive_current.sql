@@ -26,7 +26,7 @@ SELECT
     toUInt8(least(sum(s.stands), 255)) AS sources,
     maxIf(s.canonical, s.stands) != minIf(s.canonical, s.stands) AS disagree,
     argMax(s.event, s.rank) AS event_id,
-    bitOr(bitShiftLeft(toUInt64((SELECT max(version) FROM code_map)), 52), sum(s.seen)) AS derived_version
+    bitOr(bitShiftLeft(toUInt128((SELECT max(version) FROM code_map)), 64), toUInt128(sum(s.seen))) AS derived_version
 FROM
 (
     SELECT

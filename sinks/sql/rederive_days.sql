@@ -11,6 +11,6 @@ WHERE (code_scheme, raw_code) IN
 )
 AND (session_date, urn, session, pupil_id) IN
 (
-    SELECT session_date, urn, session, pupil_id FROM mark_current FINAL WHERE bitShiftRight(derived_version, 52) < {version:UInt64}
+    SELECT session_date, urn, session, pupil_id FROM mark_current FINAL WHERE bitShiftRight(derived_version, 64) < {version:UInt64}
 )
 ORDER BY session_date

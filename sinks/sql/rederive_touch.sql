@@ -12,5 +12,5 @@ WHERE session_date = {day:Date} AND (code_scheme, raw_code) IN
 AND (session_date, urn, session, pupil_id) IN
 (
     SELECT session_date, urn, session, pupil_id FROM mark_current FINAL
-    WHERE session_date = {day:Date} AND bitShiftRight(derived_version, 52) < {version:UInt64}
+    WHERE session_date = {day:Date} AND bitShiftRight(derived_version, 64) < {version:UInt64}
 )
