@@ -1,0 +1,3 @@
+"""Whole runs of the pipeline: the demo, and the torture."""
+
+from __future__ import annotations
