@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import clickhouse_connect
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from rollcall.domain.findings import BIT
@@ -63,6 +63,7 @@ class Rig:
         positions = {(ids_of[topic], partition): end for (topic, partition), end in ends.items()}
         reference.apply(self.client, reference_messages(), positions)
         self._begin_at_the_ends()
+        self._ended: list[BaseException] = []
 
     def settings_with(self, **worker: Any) -> Settings:
         """The test's settings, with some of the worker's own."""
@@ -83,9 +84,19 @@ class Rig:
         """(first, next) offset of each partition of the topics whose names begin so."""
         known = self.admin.list_topics(timeout=30).topics
         consumer = Consumer({**self.settings.kafka.client_config(), "group.id": "rollcall-test-ends"})
+
+        def ends(name: str, partition: int) -> tuple[int, int]:
+            deadline = time.monotonic() + PATIENCE_S
+            while True:  # a topic that was made a moment ago may not have its leader yet
+                try:
+                    return consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=30)
+                except KafkaException:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+
         try:
             return {
-                (name, partition): consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=30)
+                (name, partition): ends(name, partition)
                 for name in known
                 if name.startswith(prefix)
                 for partition in known[name].partitions
@@ -202,9 +213,16 @@ class Rig:
             done = self.positions()
             if all(done.get((p.topic, p.partition), 0) > p.offset for p in places):
                 return
-            if getattr(self, "_ended", None):
+            if self._ended:
                 raise self._ended[0]
             assert time.monotonic() < deadline, f"not DONE: {done}"
+            time.sleep(0.05)
+
+    def await_end(self) -> None:
+        """Wait until the worker ends by itself; leaving its block raises why."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._ended:
+            assert time.monotonic() < deadline
             time.sleep(0.05)
 
     def done(self, *messages: dict[str, Any]) -> list[list[Fate]]:
@@ -237,8 +255,8 @@ class Rig:
     def current(self) -> dict[tuple[int, str, str], tuple[str, str, str]]:
         """(urn, reference, session) -> (source, raw code, canonical code) of the marks that count."""
         rows = self.client.query(
-            "SELECT m.urn, c.ref, toString(m.session), m.source, m.raw_code, m.canonical_code FROM mark_current AS m FINAL"
-            " INNER JOIN (SELECT * FROM crosswalk FINAL WHERE scheme = 'mis') AS c"
+            "SELECT m.urn, c.ref, toString(m.session), m.source, m.raw_code, m.canonical_code"
+            " FROM mark_current AS m FINAL INNER JOIN (SELECT * FROM crosswalk FINAL WHERE scheme = 'mis') AS c"
             " ON m.urn = c.urn AND m.pupil_id = c.pupil_id WHERE m.is_mark"
         ).result_rows
         return {(urn, ref, session): (source, raw, code) for urn, ref, session, source, raw, code in rows}
