@@ -1,6 +1,6 @@
 """The embedded stack: real Kafka, a schema registry and the real ClickHouse engine as child processes of one folder.
 
-Everything else takes the three URLs and cannot tell the difference from production (docs/design.md, section 13).
+Everything else takes the three URLs and cannot tell the difference from production (docs/design.md, "One path").
 """
 
 from __future__ import annotations
