@@ -14,8 +14,8 @@ def register(app: typer.Typer) -> None:
     """Add `rollcall worker`."""
     app.command(
         "worker",
-        epilog="Examples: [bold]rollcall worker[/bold] works until Ctrl-C; start it twice and the two share the schools. "
-        "[bold]ROLLCALL_WORKER__GROUP=replay rollcall worker[/bold] reads everything again under another name.",
+        epilog="Examples: [bold]rollcall worker[/bold] works until Ctrl-C; start it twice and the two share the "
+        "schools. [bold]ROLLCALL_WORKER__GROUP=replay rollcall worker[/bold] reads all again under another name.",
     )(worker)
 
 
