@@ -21,7 +21,7 @@ import structlog
 
 from rollcall.errors import RollcallError
 
-__all__ = ["FORBIDDEN", "configure", "withhold_pupil_data"]
+__all__ = ["FORBIDDEN", "configure", "quiet_librdkafka", "withhold_pupil_data"]
 
 #: Fields that name a pupil, or tell what a pupil's mark is. Design: logs hold neither.
 FORBIDDEN = frozenset(
@@ -148,3 +148,15 @@ class _FromLibraries(logging.Handler):
         structlog.get_logger().log(
             min(record.levelno, logging.ERROR), "library", logger=record.name, template=str(record.msg)
         )
+
+
+def quiet_librdkafka() -> logging.Logger:
+    """The `logger` for confluent-kafka clients: librdkafka's own lines are no JSON, name hosts and repeat themselves.
+
+    What matters of them reaches the caller as an error, and is logged here once.
+    """
+    logger = logging.getLogger("rollcall.librdkafka")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger

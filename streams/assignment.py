@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from rollcall import metrics
 from rollcall.errors import KafkaError, LedgerError
 from rollcall.failpoints import FailPoints
+from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from sinks.clickhouse import connect
 from sinks.ledger import Ledger, LedgerRange, position
@@ -40,7 +41,7 @@ def worker_name() -> str:
 
 def topics_by_name(settings: Settings) -> dict[str, Topic]:
     """The mark topics with their UUIDs. Raises KafkaError when one does not exist or Kafka does not answer."""
-    admin = AdminClient(settings.kafka.client_config())
+    admin = AdminClient(settings.kafka.client_config(), logger=quiet_librdkafka())
     futures = admin.describe_topics(TopicCollection(list(MARK_TOPICS)), request_timeout=30)
     topics = {}
     for name, future in futures.items():

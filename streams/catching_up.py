@@ -6,6 +6,7 @@ from confluent_kafka import Consumer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from rollcall.errors import KafkaError
+from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas import topics
 from sinks import reference
@@ -25,9 +26,9 @@ class ReferenceBacklog:
         self._client = connect(settings.clickhouse)
         self._ends: dict[tuple[str, int], int] = {}
         names = list(topics.of_kind("reference"))
-        admin = AdminClient(settings.kafka.client_config())  # must outlive its answers
+        admin = AdminClient(settings.kafka.client_config(), logger=quiet_librdkafka())  # must outlive its answers
         described = admin.describe_topics(TopicCollection(names), request_timeout=30)
-        consumer = Consumer({**settings.kafka.client_config(), "group.id": "rollcall-ends"})
+        consumer = Consumer({**settings.kafka.client_config(), "group.id": "rollcall-ends"}, logger=quiet_librdkafka())
         try:
             for name, answer in described.items():
                 try:

@@ -8,6 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from rollcall.errors import LedgerError
+from rollcall.logging import quiet_librdkafka
 from rollcall.settings import KafkaSettings
 from streams.batch import Record, Topic
 
@@ -55,7 +56,9 @@ class RangeReader:
     """Reads exact offset ranges."""
 
     def __init__(self, kafka: KafkaSettings, timeout_s: float = 60.0) -> None:
-        self._consumer = Consumer({**tuned(kafka), "group.id": "rollcall-recovery", "auto.offset.reset": "error"})
+        self._consumer = Consumer(
+            {**tuned(kafka), "group.id": "rollcall-recovery", "auto.offset.reset": "error"}, logger=quiet_librdkafka()
+        )
         self._timeout = timeout_s
 
     def read(self, topic: Topic, partition: int, first: int, last: int) -> list[Record]:

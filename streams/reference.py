@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import confluent_kafka
 import structlog
@@ -25,6 +25,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from rollcall.errors import ClickHouseError, KafkaError
+from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas import topics
 from schemas.registry import Registry, RegistryAway
@@ -105,7 +106,7 @@ class Loader:
                 "max.poll.interval.ms": 600_000,
                 "fetch.message.max.bytes": topics.MAX_MESSAGE_BYTES,
             },
-            logger=_silent_logger(),
+            logger=quiet_librdkafka(),
         )
 
     def run(self, stop: threading.Event | None = None, *, once: bool = False) -> Summary:
@@ -285,7 +286,7 @@ class Loader:
 
     def _identify_topics(self) -> None:
         """Learn the topics' UUIDs: a topic made anew starts at offset 0 again."""
-        admin = AdminClient(self._settings.kafka.client_config(), logger=_silent_logger())
+        admin = AdminClient(self._settings.kafka.client_config(), logger=quiet_librdkafka())
         asked = admin.describe_topics(confluent_kafka.TopicCollection(list(KINDS)), request_timeout=30)
         for topic, answer in asked.items():
             try:
@@ -320,13 +321,3 @@ class Loader:
 
 def _who(error: Exception) -> str:
     return "registry" if isinstance(error, RegistryAway) else "clickhouse"
-
-
-def _silent_logger() -> Any:
-    """librdkafka's own lines name hosts and repeat themselves; what matters is logged here, once."""
-    import logging
-
-    logger = logging.getLogger("rollcall.librdkafka")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    return logger

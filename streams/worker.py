@@ -19,6 +19,7 @@ from confluent_kafka import KafkaError as LibrdkafkaError
 from rollcall import metrics
 from rollcall.errors import KafkaError
 from rollcall.failpoints import FailPoints
+from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas import wire
 from schemas.registry import Registry, RegistryAway
@@ -139,7 +140,8 @@ class Worker:
                 "session.timeout.ms": settings.session_timeout_ms,
                 "heartbeat.interval.ms": max(settings.session_timeout_ms // 4, 200),
                 "auto.offset.reset": "earliest",
-            }
+            },
+            logger=quiet_librdkafka(),
         )
         try:
             consumer.subscribe(list(MARK_TOPICS), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)

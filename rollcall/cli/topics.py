@@ -45,13 +45,14 @@ def apply(
     from confluent_kafka.admin import AdminClient
 
     from rollcall.errors import KafkaError
+    from rollcall.logging import quiet_librdkafka
     from rollcall.settings import Settings
     from schemas import topics
 
     settings = Settings.load(home=home) if home is not None else Settings.load()
     try:
         differences = topics.apply(
-            AdminClient(settings.kafka.client_config(), logger=_quiet()),
+            AdminClient(settings.kafka.client_config(), logger=quiet_librdkafka()),
             dry_run,
             retention_days=retention_days,
             replication=replication,
@@ -69,13 +70,3 @@ def apply(
             typer.echo(f"{len(topics.TOPICS)} topics, all as they should be")
     if left:
         raise typer.Exit(1)
-
-
-def _quiet() -> object:
-    """librdkafka writes its connection errors to standard error by itself; ours say it once."""
-    import logging
-
-    logger = logging.getLogger("rollcall.kafka")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    return logger
