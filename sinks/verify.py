@@ -2,8 +2,8 @@
 
 The history (`mark_event`) is the truth; `mark_assertion`, `mark_current` and `school_session` are made from it. Verify
 makes them again in memory, slice by slice, and names every school and session where a stored row is missing, surplus or
-says something else. It changes nothing. While workers write, the tables are behind the history for a moment: a slice
-that differs is looked at again before it counts.
+says something else. It changes nothing; `repair` does. While workers write, the tables are behind the history for a
+moment: a slice that differs is looked at again before it counts.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 
-from sinks.derive import counts_expression, current_expression
+from sinks.derive import counts_expression, current_expression, derive
 from sinks.statements import load
 
-__all__ = ["TABLES", "Difference", "Verification", "verify"]
+__all__ = ["TABLES", "Difference", "Verification", "repair", "verify"]
 
 #: What is compared, in the order it is derived.
 TABLES = ("mark_assertion", "mark_current", "school_session")
@@ -97,6 +98,24 @@ def verify(
             sizes = client.query(load("verify_sizes"), parameters=parameters).result_rows[0]
             found.compared.update(dict(zip(TABLES, sizes, strict=True)))
     return found
+
+
+def repair(client: Client, differences: list[Difference]) -> int:
+    """Make what differs again from the history: assertions, then derive. Returns how many school days it was.
+
+    Heals what is missing or behind, as after a power loss that took derived rows which were not on disk yet. It cannot
+    take back a row that claims to have seen more than the history holds (a surplus): verify again says what is left.
+    """
+    wrong: dict[date, set[int]] = {}
+    for one in differences:
+        wrong.setdefault(one.session_date, set()).add(one.urn)
+    for day, urns in sorted(wrong.items()):
+        batch = uuid4().int & (2**64 - 1)
+        parameters = {"day": day.isoformat(), "urns": sorted(urns), "batch": batch}
+        for name in ("repair_assertions", "repair_touched"):
+            client.command(load(name), parameters=parameters, settings={"async_insert": 0, "insert_deduplicate": 0})
+        derive(client, [batch])
+    return sum(len(urns) for urns in wrong.values())
 
 
 def _slices(client: Client, day: date) -> Iterator[tuple[int, int]]:

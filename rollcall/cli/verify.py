@@ -18,17 +18,21 @@ def register(app: typer.Typer) -> None:
     app.command(
         "verify",
         epilog="Examples: [bold]rollcall verify[/bold] compares every day; "
-        "[bold]rollcall verify --date 2025-09-10[/bold] one.",
+        "[bold]rollcall verify --date 2025-09-10[/bold] one; "
+        "[bold]rollcall verify --repair[/bold] heals what is behind.",
     )(verify)
 
 
 def verify(
     date: Annotated[str | None, typer.Option(help="Only this session date.", metavar="YYYY-MM-DD")] = None,
+    repaired: Annotated[
+        bool, typer.Option("--repair", help="Make what differs again from the history, then compare again.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Rebuild the current marks and counts from the history, with the expression that made them, and compare.
 
-    Changes nothing. Exit code 1 when something differs, with the table, school and session it is found in."""
+    Changes nothing without --repair. Exit code 1 when something differs, with the table, school and session."""
     from datetime import date as calendar_date
 
     from rich import box
@@ -39,7 +43,7 @@ def verify(
     from rollcall.errors import UsageError
     from rollcall.settings import Settings
     from sinks.clickhouse import connect
-    from sinks.verify import TABLES
+    from sinks.verify import TABLES, repair
     from sinks.verify import verify as compare
 
     try:
@@ -56,6 +60,9 @@ def verify(
                 progress.update(task, total=days, completed=done, description=f"comparing {one}")
 
             found = compare(client, day, on_day=show)
+            if repaired and not found.equal:
+                repair(client, found.differences)
+                found = compare(client, day, on_day=show)
     finally:
         client.close()
     if as_json:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollcall.domain.codes import CODES
-from sinks.verify import Difference, Verification, verify
+from sinks.verify import Difference, Verification, repair, verify
 from tests.sinks import rows
 
 URN = 100001
@@ -138,3 +138,19 @@ def test_a_day_cut_into_slices_is_whole(db: Any, monkeypatch: pytest.MonkeyPatch
         ("mark_current", 100050),
         ("school_session", 100050),
     }
+
+
+def test_repair_makes_again_what_was_lost(db: Any) -> None:
+    for table in ("mark_assertion", "mark_current"):
+        db.command(f"DELETE FROM {table} WHERE pupil_id = 3")
+    db.command("TRUNCATE TABLE school_session")
+    lost = verify(db, tries=1).differences
+    assert {one.table for one in lost} == {"mark_assertion", "mark_current", "school_session"}
+    assert repair(db, lost) == 1
+    assert verify(db, tries=1).equal
+
+
+def test_repair_cannot_take_back_what_no_history_has(db: Any) -> None:
+    db.command("DELETE FROM mark_event WHERE pupil_id = 1")
+    repair(db, verify(db, tries=1).differences)
+    assert "surplus" in {one.kind for one in verify(db, tries=1).differences}

@@ -1,0 +1,11 @@
+-- Writes the assertions of some schools of a day again from the history; the greatest version of each stands. Read by sinks/verify.py.
+INSERT INTO mark_assertion
+(
+    session_date, urn, session, pupil_id, source, source_kind, record_id, code_scheme, raw_code, minutes_late, deleted,
+    asserted_at, version, ingested_at, exceptions, year_group, in_scope, content, event_id, topic_id, partition, offset
+)
+SELECT
+    session_date, urn, session, pupil_id, source, source_kind, record_id, code_scheme, raw_code, minutes_late, deleted,
+    asserted_at, version, ingested_at, exceptions, year_group, in_scope, content, event_id, topic_id, partition, offset
+FROM mark_event FINAL
+WHERE session_date = {day:Date} AND urn IN {urns:Array(UInt32)} AND period = '' AND NOT superseded
