@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import clickhouse_connect
+import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -45,6 +46,10 @@ class Fate(NamedTuple):
 
     outcome: str
     exceptions: frozenset[str] = frozenset()
+
+
+class Died(Exception):  # noqa: N818 - it is no error of ours
+    """A worker of this process went no further."""
 
 
 class Rig:
@@ -143,7 +148,7 @@ class Rig:
     @contextlib.contextmanager
     def worker(self, settings: Settings | None = None, **options: Any) -> Iterator[Worker]:
         """A worker in a thread; what made it end is raised when the block is left."""
-        running = Worker(settings or self.settings, reference, FailPoints(""), **options)
+        running = Worker(settings or self.settings, reference, **{"fail": FailPoints(""), **options})
         ended: list[BaseException] = []
 
         def run() -> None:
@@ -185,6 +190,17 @@ class Rig:
             dying.kill()
             dying.wait()
         assert dying.returncode == -9, said.decode()[-2000:]
+
+    def dies_at(self, failpoint: str) -> None:
+        """The same without a process: a worker in this one goes no further than ``failpoint`` and writes nothing more."""
+
+        class Mortal(FailPoints):
+            def reach(self, name: str) -> None:
+                if name == failpoint:
+                    raise Died
+
+        with pytest.raises(Died), self.worker(fail=Mortal("")):
+            self.await_end()
 
     # ---- what became of it
 

@@ -20,7 +20,7 @@ from tests.streams.rig import Fate, Place, Rig
 from tests.streams.town import LEFT, PUPILS, UNKNOWN, national, roster_of
 
 #: Fail points between which the tables differ; the others are in `rollcall torture`.
-POINTS = ("pending.written", "history.written", "quarantine.written", "derive.current_written", "done.written")
+POINTS = ("history.written", "quarantine.written", "derive.current_written")
 
 
 def dirty() -> list[dict[str, Any]]:
@@ -36,6 +36,12 @@ def dirty() -> list[dict[str, Any]]:
 
 def outcomes(rig: Rig, places: list[Place]) -> list[list[str]]:
     return [[fate.outcome for fate in rig.fates(place)] for place in places]
+
+
+def history(rig: Rig) -> Any:
+    return rig.client.query(
+        "SELECT pupil_id, raw_code, canonical_code, exceptions FROM mark_event ORDER BY ALL"
+    ).result_rows
 
 
 EXPECTED = [
@@ -63,19 +69,15 @@ def test_outcomes_that_stood_stand_though_roster_and_map_have_changed(rig: Rig) 
     """Killed with the history written: who has left since keeps the marks; who has come since does not gain those that
     stand refused, but gains those that had no outcome yet."""
     places = rig.send(*dirty())
-    rig.killed_at("quarantine.written")
-    before = rig.client.query(
-        "SELECT pupil_id, raw_code, canonical_code, exceptions FROM mark_event ORDER BY ALL"
-    ).result_rows
+    rig.dies_at("quarantine.written")
+    before = history(rig)
     roster = roster_of(URN, pupil(f"mis:{UNKNOWN}"), taken_at=TAKEN.replace(hour=9))
     roster["pupils"] = [one for one in roster["pupils"] if one["refs"][0]["ref"] not in ("P3", LEFT)]
     reference.apply(rig.client, [applied("roster", roster), applied("code-map", national(2, ("8", "I")))])
     with rig.worker():
         rig.settle(*places)
     assert outcomes(rig, places) == EXPECTED
-    after = rig.client.query(
-        "SELECT pupil_id, raw_code, canonical_code, exceptions FROM mark_event ORDER BY ALL"
-    ).result_rows
+    after = history(rig)
     assert after == before
     assert rig.current()[URN, "P2", "AM"] == ("classroom", "8", "I")
     rig.check()
@@ -83,7 +85,7 @@ def test_outcomes_that_stood_stand_though_roster_and_map_have_changed(rig: Rig) 
 
 def test_what_had_no_outcome_is_judged_by_the_roster_in_force_then(rig: Rig) -> None:
     places = rig.send(*dirty())
-    rig.killed_at("history.before")
+    rig.dies_at("history.before")
     reference.apply(
         rig.client, [applied("roster", roster_of(URN, pupil(f"mis:{UNKNOWN}"), taken_at=TAKEN.replace(hour=9)))]
     )
@@ -100,7 +102,7 @@ def test_a_recovery_that_failed_half_way_is_tried_again_with_another_roster(
     """The first recovery writes the history and fails; by the second a pupil is known who was not: other rows, which
     no token of the first may swallow."""
     places = rig.send(*dirty())
-    rig.killed_at("history.before")
+    rig.dies_at("history.before")
     real = Writer.insert
 
     def insert(self: Writer, table: str, rows: Any, token: str) -> None:
@@ -148,7 +150,7 @@ def test_a_repeat_delivered_before_a_crash_and_after_it_is_one_mark(rig: Rig) ->
     """The memory is loaded without what is PENDING: else the replay of a mark would be taken for its own repeat."""
     first, repeat = register(mark("P0")), register(mark("P0"), submitted_at=at(10))
     places = rig.send(first)
-    rig.killed_at("history.written")
+    rig.dies_at("history.written")
     places += rig.send(repeat, register(mark("P0", "N"), submitted_at=at(5)))
     with rig.worker():
         rig.settle(*places)
