@@ -159,6 +159,22 @@ def test_a_repeat_delivered_before_a_crash_and_after_it_is_one_mark(rig: Rig) ->
     rig.check()
 
 
+def test_a_repeat_is_known_as_one_though_a_merge_took_what_stood_before_the_crash(rig: Rig) -> None:
+    """The batch that died has written an amendment over the mark that its repeat is compared with."""
+    with rig.worker():
+        rig.done(register(mark("P0", "N"), mark("P1")))
+    places = rig.send(
+        register(mark("P0", "N"), mark("P1"), submitted_at=at(10)),
+        register(mark("P0", "M"), submitted_at=at(20), complete=False),
+    )
+    rig.dies_at("receipts.written")
+    rig.client.command("OPTIMIZE TABLE mark_assertion FINAL")
+    with rig.worker():
+        rig.settle(*places)
+    assert outcomes(rig, places) == [["unchanged", "unchanged"], ["accepted"]]
+    rig.check()
+
+
 def test_what_was_said_again_is_remembered_across_a_restart(rig: Rig) -> None:
     """The counter-example of design 6, with the worker restarted in between."""
     with rig.worker():
