@@ -184,23 +184,28 @@ class Arena:
                 self.settings.kafka.client_config(), self.settings.registry.url, self.refs, ticks=[tick], page=100
             )
 
-    def load_until(self, reached: Callable[[], bool], what: str) -> None:
-        """Give load, and more of it from time to time, until `reached()`. Raises StackError when it takes too long."""
+    def load_until(self, reached: Callable[[], bool], worker: Command, what: str) -> None:
+        """Give load until `reached()`, and more of it while the worker works and it does not happen.
+
+        Raises StackError when it takes too long.
+        """
         end = time.monotonic() + PATIENCE_S
+        more = 0.0
         while not reached():
-            self.load()
-            more = time.monotonic() + _MORE_LOAD_S
-            while not reached() and (time.monotonic() < more or not self.left):
-                if time.monotonic() > end:
-                    raise StackError(f"{what}: not after {PATIENCE_S:.0f} s")
-                time.sleep(0.02)
+            now = time.monotonic()
+            if now > end:
+                raise StackError(f"{what}: not after {PATIENCE_S:.0f} s (log: {worker.log})")
+            if self.left and (not more or (now > more and "partitions_assigned" in worker.said)):
+                self.load()
+                more = time.monotonic() + _MORE_LOAD_S
+            time.sleep(0.02)
 
     # ---- what happens to workers
 
     def die_at(self, point: str, nth: int = 1) -> None:
         """Run a worker under load until it has killed itself at the fail point, at its n-th pass."""
         worker = self.worker(f"{point}:{nth}")
-        self.load_until(lambda: worker.exit_code is not None, f"death at {point}")
+        self.load_until(lambda: worker.exit_code is not None, worker, f"death at {point}")
         if not worker.killed:
             worker.check()
         self.gone(worker)
@@ -208,7 +213,7 @@ class Arena:
     def stand_still_at(self, point: str) -> Command:
         """Run a worker under load until it stands still (SIGSTOP) at the fail point; returns it."""
         worker = self.worker(f"{point}:1:stop")
-        self.load_until(lambda: _stands_still(worker), f"standing still at {point}")
+        self.load_until(lambda: _stands_still(worker), worker, f"standing still at {point}")
         return worker
 
     def drain(self) -> None:

@@ -283,7 +283,7 @@ def chosen(names: Sequence[str]) -> list[str]:
 
 def ticks_needed(names: Sequence[str], kills: int) -> int:
     """Portions of load a run may take; a slow machine needs more than one for a kill."""
-    return sum((5 if name in FAULTS else 4 if name.startswith("recovery.") else 2) * kills for name in names) + 8
+    return sum((5 if name in FAULTS else 4 if name.startswith("recovery.") else 3) * kills for name in names) + 8
 
 
 def torture(
