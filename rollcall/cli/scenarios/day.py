@@ -146,7 +146,7 @@ class Day:
         plan = self.plan
         with ThreadPoolExecutor(1) as beside:
             drawing = beside.submit(_draw, plan)
-            with self._part("Starting Kafka, the schema registry and ClickHouse"):
+            with self._part("Kafka, schema registry, ClickHouse"):
                 self._fresh_ground()
                 estate = drawing.result()
         refs = UpnKey.of(self.settings).reference
@@ -154,7 +154,7 @@ class Day:
         gauge = Gauge(self.settings, client)
         try:
             with estate.serve(token=_TOKEN) as server:
-                with self._part("Schools, rosters, timetables, calendars and code maps"):
+                with self._part("Schools, rosters, timetables, codes"):
                     self._start("reference", "reference", "run")
                     wonde = self._start_pulls(server.config("env:WONDE_TOKEN"))
                     ingest = self._start_ingest()
@@ -162,12 +162,12 @@ class Day:
                     keys = self._keys(estate)
                     wait_until("rosters from Wonde", lambda: rounds(wonde) > 0, _REFERENCE_S, self.commands)
                     wait_until("the reference loader", gauge.reference_applied, _REFERENCE_S, self.commands, 0.2)
-                with self._part("The school day: registers posted, Wonde pulled, marks taken in"):
+                with self._part("The day: registers posted, MIS pulled"):
                     self._start("worker", "worker")
                     self.ingest_url = ingest.hear(r"ingest API: (\S+)", _START_S)[1]
                     posted = self._post(estate, keys, gauge, refs)
                     pulls = self._last_pull(wonde)
-                with self._part("Waiting until every message is taken"):
+                with self._part("Marks taken in and derived"):
                     gauge.drain(_DRAIN_S, self._check, self._tell_taken)
             found = self._judge(estate, client, refs, posted, pulls)
         finally:
@@ -267,10 +267,10 @@ class Day:
 
     def _judge(self, estate: Estate, client: Any, refs: Any, posted: int, pulls: int) -> Found:
         settings = self.settings
-        with self._part("Proof 1: every message and every mark accounted for"):
+        with self._part("Proof: every mark accounted for"):
             account = reconcile(client, settings.worker.group, watermarks(settings.kafka), drained=True)
             rebuilt = verify(client)
-        with self._part("Proof 2: equal to the truth that the estate knows"):
+        with self._part("Proof: equal to the truth"):
             verdict = judge(
                 estate, client, settings.kafka.client_config(), settings.registry.url, refs, group=settings.worker.group
             )

@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 __all__ = ["Bars"]
 
@@ -18,8 +18,8 @@ class Bars:
         self._console, self._quiet = console, quiet
         self._moving = console.is_terminal and not quiet
         self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), BarColumn(bar_width=24),
-            MofNCompleteColumn(), TimeElapsedColumn(), console=console, disable=not self._moving,
+            SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), BarColumn(bar_width=16),
+            TextColumn("{task.fields[amount]:>14}"), TimeElapsedColumn(), console=console, disable=not self._moving,
         )  # fmt: skip
         self._task: TaskID | None = None
         self._what, self._began, self._amount = "", time.monotonic(), 0
@@ -39,13 +39,14 @@ class Bars:
         self._over()
         self._what, self._began, self._amount = what, time.monotonic(), 0
         if self._moving:
-            self._task = self._progress.add_task(what, total=None)
+            self._task = self._progress.add_task(what, total=None, amount="")
 
     def amount(self, done: int, total: int | None = None) -> None:
         """How far the part is."""
         self._amount = done
         if self._task is not None:
-            self._progress.update(self._task, completed=done, total=total)
+            text = f"{done:,}" if total in (None, done) else f"{done:,} of {total:,}"
+            self._progress.update(self._task, completed=done, total=total, amount=text)
 
     def _over(self, whole: bool = True) -> None:
         if not self._what or not whole:
