@@ -1,16 +1,23 @@
-"""The rig of the tests that run a worker on the real stack."""
+"""The rigs of the tests that run a worker on the real stack."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import clickhouse_connect
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import apply
+from sinks.migrate import migrate
+from tests.streams.messages import URN, Here
 from tests.streams.rig import Rig
+
+#: A school for each test of a file that shares a worker.
+SCHOOLS = range(720_001, 720_031)
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +32,31 @@ def rig(stack_home: Path, clickhouse_database: str, registered: dict[str, int], 
     made = Rig(stack_home, clickhouse_database, registered)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def shared(stack: Any, stack_home: Path, registered: dict[str, int], topics_made: None) -> Iterator[Iterator[Rig]]:
+    """A rig with a worker at work for all tests of a file; all identities hold in the end. Gives schools one by one."""
+    database = f"test_{uuid.uuid4().hex[:12]}"
+    client = clickhouse_connect.get_client(host=stack.clickhouse_host, port=stack.clickhouse_port)
+    migrate(client, database)
+    made = Rig(stack_home, database, registered, SCHOOLS)
+
+    def schools() -> Iterator[Rig]:
+        for urn in SCHOOLS:
+            Here.urn = urn
+            yield made
+
+    with made.worker():
+        yield schools()
+    made.check()
+    made.close()
+    client.command(f"DROP DATABASE {database} SYNC")
+    client.close()
+
+
+@pytest.fixture
+def working(shared: Iterator[Rig]) -> Iterator[Rig]:
+    """The file's rig with a worker at work, and `Here.urn` a school that no other test of the file has."""
+    yield next(shared)
+    Here.urn = URN

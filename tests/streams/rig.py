@@ -26,7 +26,7 @@ from sinks.ledger import Ledger, LedgerRange, position
 from sinks.verify import verify
 from streams.assignment import topics_by_name
 from streams.worker import Worker
-from tests.streams.messages import encode, topic_of
+from tests.streams.messages import Here, encode, topic_of
 from tests.streams.town import reference_messages
 
 #: Longer than anything here takes on a machine shared with others.
@@ -55,7 +55,7 @@ class Died(Exception):  # noqa: N818 - it is no error of ours
 class Rig:
     """One test's database, consumer group and ledger, which begins at the ends of the topics as they are."""
 
-    def __init__(self, home: Path, database: str, ids: dict[str, int]) -> None:
+    def __init__(self, home: Path, database: str, ids: dict[str, int], schools: Sequence[int] = ()) -> None:
         self.home, self.database, self.ids = home, database, ids
         self.settings = self.settings_with()
         self.client = clickhouse_connect.get_client(**self.settings.clickhouse.client_options(), database=database)
@@ -66,7 +66,7 @@ class Rig:
         ends = {place: high for place, (_, high) in self.watermarks("reference").items()}
         ids_of = {t: str(d.result().topic_id) for t, d in self._described([t for t, _ in ends]).items()}
         positions = {(ids_of[topic], partition): end for (topic, partition), end in ends.items()}
-        reference.apply(self.client, reference_messages(), positions)
+        reference.apply(self.client, reference_messages(schools), positions)
         self._begin_at_the_ends()
         self._ended: list[BaseException] = []
 
@@ -192,7 +192,7 @@ class Rig:
         assert dying.returncode == -9, said.decode()[-2000:]
 
     def dies_at(self, failpoint: str) -> None:
-        """The same without a process: a worker in this one goes no further than ``failpoint`` and writes nothing more."""
+        """The same without a process: a worker in this one goes no further than ``failpoint``, and writes no more."""
 
         class Mortal(FailPoints):
             def reach(self, name: str) -> None:
@@ -277,12 +277,18 @@ class Rig:
         ).result_rows
         return {(urn, ref, session): (source, raw, code) for urn, ref, session, source, raw, code in rows}
 
-    def counts(self) -> dict[tuple[int, str, str], int]:
-        """(urn, session, canonical code) -> marks, of school_session, zeros included."""
+    def counts(self, urn: int) -> dict[tuple[str, str], int]:
+        """(session, canonical code) -> marks, of school_session, zeros included."""
         rows = self.client.query(
-            "SELECT urn, toString(session), canonical_code, sum(marks) FROM school_session FINAL GROUP BY ALL"
+            "SELECT toString(session), canonical_code, sum(marks) FROM school_session FINAL WHERE urn = {urn:UInt32}"
+            " GROUP BY ALL",
+            parameters={"urn": urn},
         ).result_rows
-        return {(urn, session, code): marks for urn, session, code, marks in rows}
+        return {(session, code): marks for session, code, marks in rows}
+
+    def here(self, query: str) -> Any:
+        """The rows of a query whose ``WHERE`` ends with ``urn =``: of the test's own school."""
+        return self.client.query(f"{query} {Here.urn}").result_rows
 
     def check(self) -> None:
         """The identities of every range, nothing PENDING, and current state equal to what history says."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from tests.streams.messages import (
     OTHER_URN,
     REGISTER,
     UNKNOWN_URN,
-    URN,
+    Here,
     at,
     encode,
     mark,
@@ -23,18 +22,10 @@ from tests.streams.messages import (
     record,
     register,
 )
-from tests.streams.rig import Fate, Rig
+from tests.streams.rig import Fate, Place, Rig
 from tests.streams.town import AMBIGUOUS, LEFT, PUPILS, UNKNOWN
 
 GOOD = [[Fate("accepted")] * 3]
-
-
-@pytest.fixture
-def working(rig: Rig) -> Iterator[Rig]:
-    """The rig with a worker at work; all identities hold in the end."""
-    with rig.worker():
-        yield rig
-    rig.check()
 
 
 def neighbours() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -44,45 +35,47 @@ def neighbours() -> tuple[dict[str, Any], dict[str, Any]]:
     return before, after
 
 
-def among_good(rig: Rig, *bad: tuple[bytes | None, bytes | None], topic: str = REGISTER) -> list[list[Fate]]:
-    """Put raw messages on the topic between good ones of the partition; their fates, the good ones being checked."""
+def among_good(
+    rig: Rig, *bad: tuple[bytes | None, bytes | None], topic: str = REGISTER
+) -> tuple[list[Place], list[list[Fate]]]:
+    """Put raw messages on the topic between good ones of the partition; their places and fates, the good ones checked."""
     before, after = neighbours()
     home = rig.send(before)[0]
     places = rig.send_raw(*((topic, key, value) for key, value in bad), partition=home.partition)
     last = rig.send(after)[0]
     rig.settle(home, *places, last)
     assert [rig.fates(place) for place in (home, last)] == GOOD * 2
-    return [rig.fates(place) for place in places]
-
-
-KEY = str(URN).encode()
+    return places, [rig.fates(place) for place in places]
 
 
 def test_messages_that_cannot_be_read_are_quarantined_whole_alone_and_with_their_bytes(working: Rig) -> None:
-    good = encode(register(mark("P9")), working.ids)
+    good, key = encode(register(mark("P9")), working.ids), str(Here.urn).encode()
     sent = [
-        (KEY, wire.frame(999_999, good[wire.HEADER :])),
-        (KEY, wire.frame(working.ids["reference.school.v1"], good[wire.HEADER :])),
-        (KEY, None),
-        (KEY, good[:-3]),
-        (KEY, good + b"\x00"),
-        (KEY, good + good[wire.HEADER :]),
-        (KEY, b""),
-        (KEY, b"\x01" + good[1:]),
+        (key, wire.frame(999_999, good[wire.HEADER :])),
+        (key, wire.frame(working.ids["reference.school.v1"], good[wire.HEADER :])),
+        (key, None),
+        (key, good[:-3]),
+        (key, good + b"\x00"),
+        (key, good + good[wire.HEADER :]),
+        (key, b""),
+        (key, b"\x01" + good[1:]),
         (str(OTHER_URN).encode(), good),
         (None, good),
-        (b"00" + KEY, good),
+        (b"00" + key, good),
     ]
-    fates = among_good(working, *sent)
+    places, fates = among_good(working, *sent)
     reasons = ["unknown_schema"] * 2 + ["no_value"] + ["undecodable"] * 5 + ["key_mismatch"] * 3
     assert fates == [[Fate(reason)] for reason in reasons]
     kept = working.client.query(
         "SELECT m.key, m.value, m.is_null, q.detail FROM quarantine_message AS m FINAL"
-        " INNER JOIN (SELECT * FROM quarantine FINAL) AS q USING (topic_id, partition, offset) ORDER BY m.offset",
+        " INNER JOIN (SELECT * FROM quarantine FINAL) AS q USING (topic_id, partition, offset)"
+        " WHERE m.topic = {t:String} AND m.partition = {p:UInt16} AND m.offset BETWEEN {a:UInt64} AND {b:UInt64}"
+        " ORDER BY m.offset",
+        {"t": REGISTER, "p": places[0].partition, "a": places[0].offset, "b": places[-1].offset},
         column_formats={"m.key": "bytes", "m.value": "bytes", "key": "bytes", "value": "bytes"},
     ).result_rows
-    assert [(key, value, is_null) for key, value, is_null, _ in kept] == [
-        (key or b"", value or b"", value is None) for key, value in sent
+    assert [(kept_key, value, is_null) for kept_key, value, is_null, _ in kept] == [
+        (sent_key or b"", value or b"", value is None) for sent_key, value in sent
     ]
     assert all(detail for *_, detail in kept)
 
@@ -163,15 +156,15 @@ def test_an_unknown_school(working: Rig) -> None:
         (date(2025, 8, 31), "date_out_of_range"),
     ],
 )
-def test_an_unreadable_or_far_off_date(lone: Rig, day: Any, reason: str) -> None:
+def test_an_unreadable_or_far_off_date(working: Rig, day: Any, reason: str) -> None:
     """Alone in its batch and among others: both decoders say the same."""
     for _ in range(2):
-        (fates,) = lone.done(register(mark("P0"), mark("P1"), session_date=day))
+        (fates,) = working.done(register(mark("P0"), mark("P1"), session_date=day))
         assert fates == [Fate(reason)] * 2
-    fates = lone.done(*[register(mark("P0"), session_date=day)] * 3, register(mark("P0"), submitted_at=at(3)))
+    fates = working.done(*[register(mark("P0"), session_date=day)] * 3, register(mark("P0"), submitted_at=at(3)))
     assert fates[:3] == [[Fate(reason)]] * 3
     assert fates[3][0].outcome in ("accepted", "unchanged")
-    assert lone.done(page(record("r", "P0", session_date=day)))[0] == [Fate(reason)]
+    assert working.done(page(record("r", "P0", session_date=day)))[0] == [Fate(reason)]
 
 
 def test_a_session_that_is_not_am_or_pm(working: Rig) -> None:
@@ -184,8 +177,7 @@ def test_a_session_that_is_not_am_or_pm(working: Rig) -> None:
 
 def test_a_message_without_marks_is_a_receipt_and_no_mark(working: Rig) -> None:
     assert working.done(register(), page(), *neighbours()) == [[], [], *GOOD * 2]
-    counted = working.client.query("SELECT sum(decoded), sum(marks) FROM ledger FINAL WHERE epoch > 0").result_rows
-    assert counted == [(4, 6)]
+    assert working.here("SELECT countIf(marks = 0), sum(marks) FROM register_receipt FINAL WHERE urn =") == [(2, 6)]
 
 
 def test_ten_thousand_marks_in_one_message(working: Rig) -> None:
@@ -220,8 +212,8 @@ def test_a_clock_that_is_hours_ahead_is_capped_and_named_rule_6(working: Rig) ->
     assert ahead == Fate("accepted", frozenset({"clock_ahead"}))
     ((later,),) = working.done(register(mark("P0", "N"), submitted_at=now + timedelta(hours=5)))
     assert later == Fate("accepted", frozenset({"clock_ahead"}))
-    assert working.current()[URN, "P0", "AM"] == ("classroom", "N", "N")
-    (asserted,) = working.client.query("SELECT toUnixTimestamp(max(asserted_at)) FROM mark_event").result_rows[0]
+    assert working.current()[Here.urn, "P0", "AM"] == ("classroom", "N", "N")
+    ((asserted,),) = working.here("SELECT toUnixTimestamp(max(asserted_at)) FROM mark_event WHERE urn =")
     assert asserted < (now + timedelta(hours=1)).timestamp()
 
 
@@ -247,28 +239,5 @@ def test_findings_about_accepted_marks_rules_1_to_5(working: Rig) -> None:
     assert found(register(mark("P5", "H"))) == {"code_out_of_date"}
     assert found(register(mark("P6", "J"))) == {"unmapped_code"}
     assert found(register(mark("P7", "-"))) == set()
-    assert working.current()[URN, "P5", "AM"] == ("classroom", "H", "H")
-    assert working.current()[URN, "P3", "AM"] == ("classroom", "QQ", "")
-
-
-@pytest.fixture(scope="module")
-def lone(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """One working rig for all dates of `test_an_unreadable_or_far_off_date`: they do not touch each other."""
-    import uuid
-
-    import clickhouse_connect
-
-    from sinks.migrate import migrate
-
-    stack = request.getfixturevalue("stack")
-    request.getfixturevalue("topics_made")
-    database = f"test_{uuid.uuid4().hex[:12]}"
-    client = clickhouse_connect.get_client(host=stack.clickhouse_host, port=stack.clickhouse_port)
-    migrate(client, database)
-    rig = Rig(request.getfixturevalue("stack_home"), database, request.getfixturevalue("registered"))
-    with rig.worker():
-        yield rig
-    rig.check()
-    rig.close()
-    client.command(f"DROP DATABASE {database} SYNC")
-    client.close()
+    assert working.current()[Here.urn, "P5", "AM"] == ("classroom", "H", "H")
+    assert working.current()[Here.urn, "P3", "AM"] == ("classroom", "QQ", "")

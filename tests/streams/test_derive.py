@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from sinks import reference
 from sinks.clickhouse import connect
 from sinks.derive import derive, rederive
 from tests.reference.conftest import applied, code_map
-from tests.streams.messages import NINE, OTHER_URN, URN, at, mark, page, record, register
+from tests.streams.messages import NINE, OTHER_URN, Here, at, mark, page, record, register
 from tests.streams.model import Model, current
 from tests.streams.rig import Rig
 from tests.streams.town import LOCAL
 
 
-@pytest.fixture
-def working(rig: Rig) -> Iterator[Rig]:
-    """The rig with a worker at work; all identities hold in the end."""
-    with rig.worker():
-        yield rig
-    rig.check()
-
-
 def counting(rig: Rig, *messages: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
-    """Send messages one batch after the other; (source, raw, canonical) that count, by reference, mornings of URN."""
+    """Send messages one batch after the other; (source, raw, canonical) that count, by reference, in the morning."""
     for message in messages:
         rig.done(message)
-    return {ref: found for (urn, ref, session), found in rig.current().items() if (urn, session) == (URN, "AM")}
+    return {ref: found for (urn, ref, session), found in rig.current().items() if (urn, session) == (Here.urn, "AM")}
 
 
 def test_n_never_beats_a_definite_mark_of_another_source_rule_17(working: Rig) -> None:
@@ -54,7 +43,7 @@ def test_a_definite_mark_stands_before_one_no_map_knows(working: Rig) -> None:
 def test_the_mis_stands_before_registers_even_when_it_is_older(working: Rig) -> None:
     found = counting(working, page(record("a", "P0", "L")), register(mark("P0", "/"), submitted_at=at(60)))
     assert found["P0"] == ("mis", "L", "L")
-    both = working.client.query("SELECT sources, disagree FROM mark_current FINAL").result_rows
+    both = working.here("SELECT sources, disagree FROM mark_current FINAL WHERE urn =")
     assert both == [(2, True)]
 
 
@@ -92,13 +81,13 @@ def test_a_withdrawal_takes_back_its_own_sources_mark_only_rule_3(working: Rig) 
 
 def test_counts_that_fall_to_zero_are_written(working: Rig) -> None:
     counting(working, register(*(mark(f"P{i}") for i in range(5)), mark("P5", "I")))
-    assert working.counts() == {(URN, "AM", "/"): 5, (URN, "AM", "I"): 1}
+    assert working.counts(Here.urn) == {("AM", "/"): 5, ("AM", "I"): 1}
     counting(
         working, register(*(mark(f"P{i}") for i in range(4)), mark("P4", "-"), mark("P5", "/"), submitted_at=at(1))
     )
-    assert working.counts() == {(URN, "AM", "/"): 5, (URN, "AM", "I"): 0}
+    assert working.counts(Here.urn) == {("AM", "/"): 5, ("AM", "I"): 0}
     counting(working, register(*(mark(f"P{i}", "-") for i in range(6)), submitted_at=at(2)))
-    assert working.counts() == {(URN, "AM", "/"): 0, (URN, "AM", "I"): 0}
+    assert working.counts(Here.urn) == {("AM", "/"): 0, ("AM", "I"): 0}
 
 
 def test_a_lesson_mark_changes_no_figure_rule_7(working: Rig) -> None:
@@ -109,17 +98,18 @@ def test_a_lesson_mark_changes_no_figure_rule_7(working: Rig) -> None:
         page(record("lesson", "P0", "O", period="P3"), taken_at=at(90)),
     )
     assert found == {"P0": ("classroom", "/", "/")}
-    assert working.counts() == {(URN, "AM", "/"): 1}
-    assert working.client.query("SELECT count() FROM mark_event WHERE period != ''").result_rows == [(2,)]
+    assert working.counts(Here.urn) == {("AM", "/"): 1}
+    assert working.here("SELECT count() FROM mark_event WHERE period != '' AND urn =") == [(2,)]
 
 
 def test_schools_and_sessions_do_not_meet(working: Rig) -> None:
     working.done(
         register(mark("P0")), register(mark("P0", "L"), session="PM"), register(mark("P0", "I"), urn=OTHER_URN)
     )
-    assert working.current() == {
-        (URN, "P0", "AM"): ("classroom", "/", "/"),
-        (URN, "P0", "PM"): ("classroom", "L", "L"),
+    found = {key: said for key, said in working.current().items() if key[0] in (Here.urn, OTHER_URN)}
+    assert found == {
+        (Here.urn, "P0", "AM"): ("classroom", "/", "/"),
+        (Here.urn, "P0", "PM"): ("classroom", "L", "L"),
         (OTHER_URN, "P0", "AM"): ("classroom", "I", "I"),
     }
 
@@ -132,35 +122,36 @@ def test_a_map_published_later_changes_what_counts_when_derived_again_rule_2(wor
     assert rederive(working.client, [LOCAL]) == 1
     after = counting(working)
     assert after == {"P0": ("classroom", "9", "L"), "P1": ("classroom", "Q", "")}
-    assert working.counts() == {(URN, "AM", "L"): 1, (URN, "AM", ""): 1}
+    assert working.counts(Here.urn) == {("AM", "L"): 1, ("AM", ""): 1}
     assert rederive(working.client, [LOCAL]) == 0
-    on_arrival = working.client.query("SELECT DISTINCT canonical_code, map_version FROM mark_event FINAL").result_rows
+    on_arrival = working.here("SELECT DISTINCT canonical_code, map_version FROM mark_event FINAL WHERE urn =")
     assert on_arrival == [("", 1)]
 
 
 def test_the_derive_that_has_seen_more_wins_whoever_writes_last(working: Rig) -> None:
     """Two derives of the same keys, the one that began earlier writing last."""
+    version = "SELECT max(derived_version) FROM mark_current FINAL WHERE urn ="
     counting(working, register(mark("P0", "/")))
-    stale = working.client.query_arrow("SELECT * FROM mark_current FINAL", use_strings=True)
-    counted = working.client.query_arrow("SELECT * FROM school_session FINAL", use_strings=True)
+    older = working.here(version)
+    stale = working.client.query_arrow(f"SELECT * FROM mark_current FINAL WHERE urn = {Here.urn}", use_strings=True)
+    counted = working.client.query_arrow(f"SELECT * FROM school_session FINAL WHERE urn = {Here.urn}", use_strings=True)
     assert counting(working, register(mark("P0", "I"), submitted_at=at(1)))["P0"][1] == "I"
     working.client.insert_arrow("mark_current", stale)
     working.client.insert_arrow("school_session", counted)
     assert counting(working)["P0"][1] == "I"
-    assert working.counts() == {(URN, "AM", "/"): 0, (URN, "AM", "I"): 1}
-    versions = working.client.query("SELECT derived_version FROM mark_current ORDER BY raw_code = 'I'").result_rows
-    assert versions[0][0] < versions[-1][0]
+    assert working.counts(Here.urn) == {("AM", "/"): 0, ("AM", "I"): 1}
+    assert working.here(version) > older
 
 
 def test_deriving_twice_changes_nothing(working: Rig) -> None:
     counting(working, register(mark("P0", "/"), mark("P1", "I")), page(record("a", "P0", "N")))
-    before, counts = working.current(), working.counts()
-    batches = [row[0] for row in working.client.query("SELECT DISTINCT batch FROM touched").result_rows]
+    before, counts = working.current(), working.counts(Here.urn)
+    batches = [row[0] for row in working.here("SELECT DISTINCT batch FROM touched WHERE urn =")]
     other = connect(working.settings.clickhouse)
     for _ in range(2):
         derive(other, batches)
     other.close()
-    assert (working.current(), working.counts()) == (before, counts)
+    assert (working.current(), working.counts(Here.urn)) == (before, counts)
 
 
 def test_the_sql_says_what_the_rule_says_in_plain_python(working: Rig) -> None:
@@ -189,6 +180,7 @@ def test_the_sql_says_what_the_rule_says_in_plain_python(working: Rig) -> None:
         "SELECT c.ref, toString(m.session_date), m.source, m.raw_code"
         " FROM mark_current AS m FINAL INNER JOIN crosswalk AS c"
         " ON m.urn = c.urn AND m.pupil_id = c.pupil_id WHERE m.is_mark AND c.scheme = 'mis'"
+        f" AND m.urn = {Here.urn}"
     ).result_rows
     assert {(ref, day): (source, raw) for ref, day, source, raw in rows} == {
         (ref, day): (one.source, one.code) for (_, ref, day, _), one in expected.items()

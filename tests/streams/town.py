@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -49,10 +50,10 @@ def national(version: int, *more: tuple[str, str], scheme: str = "national", **f
     return published
 
 
-def reference_messages() -> list[Applied]:
-    """All that a worker must know before the first mark."""
+def reference_messages(more: Sequence[int] = ()) -> list[Applied]:
+    """All that a worker must know before the first mark; ``more``: URNs of further primary schools."""
     known: list[Applied] = []
-    for urn, phase in ((URN, "Primary"), (OTHER_URN, "Secondary")):
+    for urn, phase in ((URN, "Primary"), (OTHER_URN, "Secondary"), *((urn, "Primary") for urn in more)):
         known += [
             applied("school", school(urn, phase=phase)),
             applied("roster", roster_of(urn)),
