@@ -16,7 +16,9 @@ from sinks.statements import load
 __all__ = ["counts_expression", "current_expression", "derive", "rederive"]
 
 #: Threads a derive may use: two cores are what a worker's machine has to give.
-_SETTINGS = {"max_threads": 2, "async_insert": 0}
+# Without optimize_on_insert a block is written as it is instead of being collapsed first: our blocks hold a key once or
+# nearly so, merges and FINAL collapse anyway, and it is a third of the insert's CPU (docs/performance.md).
+_SETTINGS = {"max_threads": 2, "async_insert": 0, "optimize_on_insert": 0}
 
 
 def current_expression(assertions: str) -> str:
@@ -29,6 +31,14 @@ def counts_expression(current: str, before: str) -> str:
     return load("derive_counts").replace("{current}", current).replace("{before}", before)
 
 
+def _touched_current() -> str:
+    """The SELECT that gives mark_current for touched keys: one assertion stands as it is, several go by the rule."""
+    several = load("derive_several")
+    alone = load("derive_alone").replace("{several}", several)
+    by_the_rule = current_expression(load("derive_touched_assertions").replace("{several}", several))
+    return f"{alone}\nUNION ALL\n{by_the_rule}"
+
+
 def derive(client: Client, batches: Sequence[int], between: Callable[[], None] = lambda: None) -> None:
     """Derive mark_current, then school_session, for the keys of ``batches``. ``between`` runs between the two."""
     parameters = {"batches": list(batches)}
@@ -36,7 +46,7 @@ def derive(client: Client, batches: Sequence[int], between: Callable[[], None] =
         "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
         " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree,"
         " event_id, derived_version) "
-        + current_expression(load("derive_touched_assertions")),
+        + _touched_current(),
         parameters=parameters, settings=_SETTINGS,
     )  # fmt: skip
     between()

@@ -15,7 +15,7 @@ __all__ = ["Writer"]
 #: ClickHouse cuts an insert into blocks of this many rows (max_insert_block_size); a batch must stay within one.
 MAX_BLOCK_ROWS = 1_048_449
 
-_INSERT = {"async_insert": 0, "deduplicate_blocks_in_dependent_materialized_views": 1}
+_INSERT = {"async_insert": 0, "optimize_on_insert": 0, "deduplicate_blocks_in_dependent_materialized_views": 1}
 
 
 class Writer:

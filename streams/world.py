@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, Protocol
 
@@ -20,6 +21,8 @@ __all__ = ["CodeMap", "ReferenceReader", "Schools", "World"]
 U64 = npt.NDArray[np.uint64]
 _EPOCH = date(1970, 1, 1)
 
+#: Schools whose pupils are read in one query: all 24,500 at once would hold 2 GB more for a moment.
+_SCHOOLS_AT_ONCE = 2_000
 #: The phases whose pupils count in the headline (rule 14).
 HEADLINE_PHASES = frozenset({"Primary", "Secondary", "Special"})
 
@@ -71,6 +74,11 @@ class Schools:
 
     def __len__(self) -> int:
         return len(self._urns)
+
+    def slices(self, size: int) -> Iterator[list[int]]:
+        """The URNs in slices of at most ``size``."""
+        for start in range(0, len(self._urns), size):
+            yield self._urns[start : start + size].tolist()
 
     def rows(self, urns: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
         """Row of each URN, -1 for a school nobody told us of."""
@@ -172,7 +180,8 @@ class World:
         _, self._seen = self._reader.changes_since(client, None)
         self._load_schools(client)
         self.crosswalk = Crosswalk()
-        self.crosswalk.update(self._reader.load_crosswalk(client, None), self._reader.load_enrolments(client, None))
+        for urns in self.schools.slices(_SCHOOLS_AT_ONCE):
+            self.crosswalk.update(self._reader.load_crosswalk(client, urns), self._reader.load_enrolments(client, urns))
         self.code_map = CodeMap(*self._reader.load_code_map(client))
 
     def refresh(self, client: Any) -> set[str]:
@@ -181,7 +190,7 @@ class World:
         kinds = {kind for kind, _ in changes}
         if kinds & {"school", "calendar"}:
             self._load_schools(client)
-        if urns := sorted({int(key) for kind, key in changes if kind == "roster"}):
+        if urns := sorted({int(key) for kind, key in changes if kind in ("roster", "school")}):
             self.crosswalk.update(self._reader.load_crosswalk(client, urns), self._reader.load_enrolments(client, urns))
         if "code-map" in kinds:
             self.code_map = CodeMap(*self._reader.load_code_map(client))

@@ -1,6 +1,7 @@
 -- The immutable history and what stands beside it: one row per delivered mark, one per refused mark, one per message.
 -- Written by the worker (streams/); read by derive, verify, reconcile and the analyst views.
 
+-- merge_selector_base: parts are merged later and more at once than by default (5): half the merging for the same end.
 -- A row is a delivery: event_id = hash64(topic id, partition, offset, item). Delivering it twice is the same row.
 -- `first_known` keeps the earliest ingested_at when a delivery arrives again, so knowledge time never moves (rule 9).
 CREATE TABLE mark_event
@@ -49,7 +50,7 @@ CREATE TABLE mark_event
 ENGINE = ReplacingMergeTree(first_known)
 PARTITION BY toYYYYMM(session_date)
 ORDER BY (session_date, urn, session, period, pupil_id, source, event_id)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS non_replicated_deduplication_window = 10000, merge_selector_base = 10, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Immutable history: every accepted mark as delivered';
 
 -- One row per refused mark (item >= 0) or refused message (item = -1), with the reason. Bytes stand once, in quarantine_message.

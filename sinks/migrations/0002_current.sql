@@ -29,7 +29,7 @@ CREATE TABLE mark_assertion
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(session_date)
 ORDER BY (session_date, urn, session, pupil_id, source, record_id)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 1024
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 1024, merge_selector_base = 10
 COMMENT 'Latest mark of each source record for a pupil and session';
 
 CREATE MATERIALIZED VIEW mark_assertion_view TO mark_assertion AS
@@ -83,7 +83,7 @@ CREATE TABLE mark_current
 ENGINE = ReplacingMergeTree(derived_version)
 PARTITION BY toYYYYMM(session_date)
 ORDER BY (session_date, urn, session, pupil_id)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 1024
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 1024, merge_selector_base = 10
 COMMENT 'The mark that counts, per pupil and session';
 
 CREATE TABLE school_session
@@ -100,5 +100,5 @@ CREATE TABLE school_session
 ENGINE = ReplacingMergeTree(derived_version)
 PARTITION BY toYYYYMM(session_date)
 ORDER BY (session_date, urn, session, in_scope, year_group, canonical_code)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 1024
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 1024, merge_selector_base = 10
 COMMENT 'Counts per school, session, scope, year group and canonical code; zeros are written for what vanished';
