@@ -38,7 +38,7 @@ def neighbours() -> tuple[dict[str, Any], dict[str, Any]]:
 def among_good(
     rig: Rig, *bad: tuple[bytes | None, bytes | None], topic: str = REGISTER
 ) -> tuple[list[Place], list[list[Fate]]]:
-    """Put raw messages on the topic between good ones of the partition; their places and fates, the good ones checked."""
+    """Put raw messages between good ones of the partition, which are checked; returns their places and fates."""
     before, after = neighbours()
     home = rig.send(before)[0]
     places = rig.send_raw(*((topic, key, value) for key, value in bad), partition=home.partition)
