@@ -139,11 +139,16 @@ def _baseline(place: Place, plan: Plan, load: Registers | Repull, result: dict[s
     place.settle(client)
     partitions = partitions_for(plan.baseline_marks, load.marks, PARTITIONS)
     natural = Natural(place.settings.kafka, client, load.nation, load.topic, partitions)
-    marks, seconds, schools = natural.run()
-    result["differences"] += [f"baseline: {line}" for line in differences(client, load.key(schools), receipts=False)]
+    natural.prepare()
+    costs = Costs({"worker": os.getpid(), "clickhouse": place.pids()["clickhouse"]})
+    marks, seconds = natural.run()
+    cpu = costs.used()
+    wrong = differences(client, load.key(natural.schools), receipts=False)
+    result["differences"] += [f"baseline: {line}" for line in wrong]
     client.close()
     place.drop("bench_natural")
     result["baseline_marks"] = marks
+    result["baseline_cpu_s_per_million"] = {name: round(used * 1e6 / marks, 2) for name, used in cpu.items()}
     result["baseline_marks_per_s"] = round(marks / seconds)
     result["ratio"] = round(result["marks_per_s"] / result["baseline_marks_per_s"], 1)
 

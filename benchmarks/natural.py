@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,11 +80,18 @@ class Natural:
     nation: Nation
     topic: str
     partitions: list[int]
+    schools: npt.NDArray[np.int64] = field(init=False)
+    _messages: int = field(init=False)
+    _people: dict[Any, Any] = field(init=False)
 
-    def run(self) -> tuple[int, float, npt.NDArray[np.int64]]:
-        """(marks, seconds from the first message to the last derived row, the schools it met)."""
-        messages, schools = self._look()
-        roster = self._roster(schools)
+    def prepare(self) -> None:
+        """Look at what the partitions hold and load the roster of those schools: before any clock starts."""
+        self._messages, self.schools = self._look()
+        self._people = self._roster(self.schools)
+
+    def run(self) -> tuple[int, float]:
+        """(marks, seconds from the first message to the last derived row), after `prepare`."""
+        messages, roster = self._messages, self._people
         codes = {
             row[0]: row[1] for row in self.client.query("SELECT raw_code, canonical_code FROM code_map").result_rows
         }
@@ -109,7 +116,7 @@ class Natural:
                     rows, batch = [], batch + 1
             if rows:
                 self._write(rows, batch)
-            return marks, time.perf_counter() - started, schools
+            return marks, time.perf_counter() - started
         finally:
             consumer.close()
 

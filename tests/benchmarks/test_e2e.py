@@ -89,7 +89,9 @@ def test_one_wrong_mark_among_thousands_is_seen_in_every_table(home: Path) -> No
         place.warm_up()
         place.publish(load)
         client = place.fresh("bench_natural")
-        Natural(place.settings.kafka, client, load.nation, load.topic, list(range(PARTITIONS))).run()
+        natural = Natural(place.settings.kafka, client, load.nation, load.topic, list(range(PARTITIONS)))
+        natural.prepare()
+        natural.run()
         key = load.key()
         assert differences(client, key, receipts=False) == []
         key.current.code[1_234] ^= 1
