@@ -14,7 +14,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 from uuid import UUID
 
 import structlog
@@ -62,13 +62,23 @@ FORBIDDEN = frozenset(
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+class _StandardError:
+    """Standard error as it is when a line is written: whoever replaces and closes `sys.stderr` closes nothing of ours."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Log from `level` up as JSON lines to `stream` (standard error when None). A second call replaces the first.
 
     Lines of libraries that use the standard library's logging come out in the same form, from `warning` up, without
     their arguments (they may be data): the message template and the logger's name are kept.
     """
-    out = stream if stream is not None else sys.stderr
+    out = stream if stream is not None else _StandardError()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -79,7 +89,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
             structlog.processors.JSONRenderer(default=_printable, ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, out)),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()

@@ -32,7 +32,6 @@ def worker(
     Exits 0 when stopped (Ctrl-C, SIGTERM: what is in flight is finished), 1 when something must be looked at first.
     """
     import signal
-    import sys
 
     import structlog
 
@@ -45,7 +44,7 @@ def worker(
 
     overrides = {} if group is None else {"worker": {"group": group}}
     settings = Settings.load(home=home, **overrides) if home is not None else Settings.load(**overrides)
-    logging.configure(settings.observability.log_level, sys.stderr)
+    logging.configure(settings.observability.log_level)
     left = ReferenceBacklog(settings).left
     running = Worker(settings, reference, FailPoints(), skip_lost=skip_lost, reference_left=left)
     for number in (signal.SIGTERM, signal.SIGINT):
