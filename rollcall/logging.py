@@ -63,7 +63,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 
 class _StandardError:
-    """Standard error as it is when a line is written: whoever replaces and closes `sys.stderr` closes nothing of ours."""
+    """Standard error as it is when a line is written, so that whoever closes another one closes nothing of ours."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
