@@ -14,7 +14,7 @@ One file of this folder per command group. Each defines `register(app: typer.Typ
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import importlib
 import os
 import sys
 from typing import Annotated
@@ -79,8 +79,7 @@ def build() -> typer.Typer:
         "[bold]rollcall status[/bold]. Every setting: [bold]rollcall config[/bold]."
     )(_root)
     for group in GROUPS:
-        if importlib.util.find_spec(f"{__package__}.{group}") is not None:
-            importlib.import_module(f"{__package__}.{group}").register(app)
+        importlib.import_module(f"{__package__}.{group}").register(app)
     return app
 
 
