@@ -14,7 +14,6 @@ One file of this folder per command group. Each defines `register(app: typer.Typ
 from __future__ import annotations
 
 import importlib
-import importlib
 import os
 import sys
 from typing import Annotated
