@@ -82,8 +82,8 @@ def _show(rows: list[Row], marks: int) -> None:
 
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("Point", no_wrap=True)
-    for heading in ("Kills", "Lost", "Duplicated", "Wrong", "Unaccounted", "Verify", "Seconds"):
-        table.add_column(heading, justify="right")
+    for heading in ("Kills", "Lost", "Duplicated", "Wrong", "Gap", "Verify", "Seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         counts = (row.kills, row.lost, row.duplicated, row.wrong, row.gap, row.differences)
         cells = [f"{count:,}" for count in counts]
@@ -94,4 +94,5 @@ def _show(rows: list[Row], marks: int) -> None:
     for row in rows:
         for example in row.examples:
             console.print(f"  {row.point}: {example}", highlight=False, markup=False)
+    console.print("Gap: what reconcile cannot account for. Verify: rows that the history says otherwise.", style="dim")
     console.print(f"{marks:,} marks accounted for, {sum(row.kills for row in rows)} kills")

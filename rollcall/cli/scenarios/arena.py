@@ -74,6 +74,7 @@ class Arena:
         days = list(_school_days(-(-ticks // 4)))
         self.estate = Estate.make(seed, schools, pupils, days, Dirt.default())
         self.commands: list[Command] = []
+        self._gauge: Gauge | None = None
         #: The first portion of load that nobody has played.
         self.next_tick = 0
         self._workers = 0
@@ -87,7 +88,7 @@ class Arena:
             lay(self.settings)
             self.refs = UpnKey.of(self.settings).reference
             self.client = connect(self.settings.clickhouse)
-            self.gauge = Gauge(self.settings, self.client)
+            self._gauge = Gauge(self.settings, self.client)
             self.start("reference", "reference", "run")
             self.estate.publish_reference(
                 self.settings.kafka.client_config(), self.settings.registry.url, self.refs, pulled_rosters=True
@@ -105,7 +106,15 @@ class Arena:
             command.signal(signal.SIGCONT)
             command.kill()
         self.commands.clear()
+        if self._gauge is not None:
+            self._gauge.close()
         self.stack.down()
+
+    @property
+    def gauge(self) -> Gauge:
+        """How far everybody is."""
+        assert self._gauge is not None  # since __enter__
+        return self._gauge
 
     # ---- processes
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable
 from functools import cache
@@ -16,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from connectors.ingest import keys
 from rollcall.cli.scenarios.processes import Command
 from rollcall.errors import KafkaError
+from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas import topics
 from schemas.registry import Registry
@@ -40,7 +40,7 @@ def lay(settings: Settings) -> None:
     """
     with Registry(settings.registry.url) as registry:
         registry.register_all()
-    topics.apply(AdminClient(settings.kafka.client_config(), logger=_quiet()))
+    topics.apply(AdminClient(settings.kafka.client_config(), logger=quiet_librdkafka()))
     with server(settings.clickhouse) as client:
         migrate(client, settings.clickhouse.database)
 
@@ -69,9 +69,10 @@ class Gauge:
     def __init__(self, settings: Settings, client: Any) -> None:
         self._settings, self._client = settings, client
         self._consumer = Consumer(
-            {**settings.kafka.client_config(), "group.id": "rollcall-gauge", "enable.auto.commit": False}
+            {**settings.kafka.client_config(), "group.id": "rollcall-gauge", "enable.auto.commit": False},
+            logger=quiet_librdkafka(),
         )
-        admin = AdminClient(settings.kafka.client_config(), logger=_quiet())
+        admin = AdminClient(settings.kafka.client_config(), logger=quiet_librdkafka())
         names = [topic.name for topic in topics.TOPICS]
         described = admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT)
         self._partitions: dict[str, list[tuple[str, int, str]]] = {"attendance": [], "reference": []}
@@ -123,11 +124,3 @@ class Gauge:
             time.sleep(0.1)
         tell(taken)
         return taken
-
-
-def _quiet() -> logging.Logger:
-    """librdkafka tells of its own end on standard error; nobody can act on that."""
-    logger = logging.getLogger("rollcall.kafka")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    return logger
