@@ -2,25 +2,31 @@
 -- Read by sinks/derive.py (into school_session, for touched schools) and sinks/verify.py.
 -- `current`: mark_current FINAL, `before`: school_session, both restricted by their caller to the same schools and dates.
 -- A count that vanished is written as zero, else its old row would stand for ever.
-SELECT
-    session_date, urn, session, in_scope, year_group, canonical_code,
-    toUInt32(sum(n)) AS marks,
-    any(v) AS derived_version
+-- `current` is read once: the versions of a school and session are summed over its groups by a window.
+SELECT session_date, urn, session, in_scope, year_group, canonical_code, marks, derived_version
 FROM
 (
-    SELECT session_date, urn, session, in_scope, year_group, canonical_code, count() AS n
-    FROM {current}
-    WHERE is_mark
-    GROUP BY session_date, urn, session, in_scope, year_group, canonical_code
-    UNION ALL
-    SELECT session_date, urn, session, in_scope, year_group, canonical_code, 0 AS n
-    FROM {before}
-) AS counted
-ANY LEFT JOIN
-(
-    SELECT session_date, urn, session,
-        bitOr(bitShiftLeft(bitShiftRight(max(derived_version), 64), 64), toUInt128(sum(toUInt64(derived_version)))) AS v
-    FROM {current}
-    GROUP BY session_date, urn, session
-) AS seen USING (session_date, urn, session)
-GROUP BY session_date, urn, session, in_scope, year_group, canonical_code
+    SELECT
+        session_date, urn, session, in_scope, year_group, canonical_code, toUInt32(n) AS marks, existed,
+        bitOr(bitShiftLeft(toUInt128(max(map_part) OVER school), 64), toUInt128(sum(seen) OVER school)) AS derived_version
+    FROM
+    (
+        SELECT
+            session_date, urn, session, in_scope, year_group, canonical_code,
+            sum(c) AS n, max(e) AS existed, max(h) AS map_part, sum(l) AS seen
+        FROM
+        (
+            SELECT
+                session_date, urn, session, in_scope, year_group, canonical_code, countIf(is_mark) AS c, 0 AS e,
+                bitShiftRight(max(derived_version), 64) AS h, sum(toUInt64(derived_version)) AS l
+            FROM {current}
+            GROUP BY session_date, urn, session, in_scope, year_group, canonical_code
+            UNION ALL
+            SELECT session_date, urn, session, in_scope, year_group, canonical_code, 0 AS c, 1 AS e, 0 AS h, 0 AS l
+            FROM {before}
+        )
+        GROUP BY session_date, urn, session, in_scope, year_group, canonical_code
+    )
+    WINDOW school AS (PARTITION BY session_date, urn, session)
+)
+WHERE marks > 0 OR existed
