@@ -34,9 +34,13 @@ class Assertions:
         return int(self._table.nbytes)
 
     def reserve(self, more: int) -> None:
-        """Make room for ``more`` new keys at no more than 75 % full."""
+        """Make room for ``more`` new keys at no more than 7/8 full.
+
+        Fuller than a table of one cache line a probe would like, but the next size costs twice the memory: a national
+        day (14 million keys) stays in 0.67 GB.
+        """
         size = len(self._table)
-        while (self._held + more) * 4 > size * 3:
+        while (self._held + more) * 8 > size * 7:
             size *= 2
         if size > len(self._table):
             larger = np.zeros((size, 5), np.uint64)
