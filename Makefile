@@ -24,7 +24,7 @@ demo: $(VENV)/stamp.runtime ## Play one school day of a trust of 48 academies, f
 	@$(BIN)/rollcall demo
 
 test: check ## Every check and every test
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest
 
 check: $(VENV)/stamp.dev ## The checks that read code: style, types, import rules, schema compatibility
 	$(BIN)/ruff check .
