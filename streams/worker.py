@@ -37,6 +37,8 @@ __all__ = ["Worker"]
 
 _log = structlog.get_logger()
 
+#: A partition that was just made, or lost its broker, has no leader for a moment.
+_LEADERLESS = (LibrdkafkaError.NOT_LEADER_FOR_PARTITION, LibrdkafkaError.LEADER_NOT_AVAILABLE)
 #: Records asked of librdkafka at a time.
 _POLL_RECORDS = 5_000
 #: Marks a second above which batches are cut at the short linger.
@@ -104,7 +106,8 @@ class Worker:
             except RegistryAway:
                 self._start_over("registry")
             except KafkaException as e:
-                if e.args[0].fatal() or (e.args[0].code() > 0 and not e.args[0].retriable()):
+                error = e.args[0]
+                if error.fatal() or (error.code() > 0 and not error.retriable() and error.code() not in _LEADERLESS):
                     raise KafkaError(f"Kafka refuses: {e.args[0].str()}") from e
                 self._start_over("kafka")
             except Exception as e:

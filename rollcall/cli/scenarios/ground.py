@@ -9,7 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError as LibrdkafkaError
 from confluent_kafka.admin import AdminClient
 
 from connectors.ingest import keys
@@ -25,6 +26,8 @@ from sinks.migrate import migrate, server
 __all__ = ["Gauge", "Taken", "lay", "load", "rounds", "sender_keys"]
 
 _TIMEOUT = 30.0
+#: A partition that was just made has no leader for a moment.
+_LEADERLESS = (LibrdkafkaError.NOT_LEADER_FOR_PARTITION, LibrdkafkaError.LEADER_NOT_AVAILABLE)
 
 
 @cache
@@ -87,9 +90,20 @@ class Gauge:
     def holds(self, kind: str) -> dict[tuple[str, int], tuple[int, int]]:
         """First offset kept and the next to come, by topic id and partition, of the topics of a kind."""
         return {
-            (topic_id, partition): self._consumer.get_watermark_offsets(TopicPartition(topic, partition), _TIMEOUT)
+            (topic_id, partition): self._watermarks(topic, partition)
             for topic, partition, topic_id in self._partitions[kind]
         }
+
+    def _watermarks(self, topic: str, partition: int) -> tuple[int, int]:
+        """A partition that was just made may have no leader for a moment."""
+        for _ in range(50):
+            try:
+                return self._consumer.get_watermark_offsets(TopicPartition(topic, partition), _TIMEOUT)
+            except KafkaException as error:
+                if error.args[0].code() not in _LEADERLESS:
+                    raise
+                time.sleep(0.1)
+        return self._consumer.get_watermark_offsets(TopicPartition(topic, partition), _TIMEOUT)
 
     def empty(self) -> bool:
         """Whether no topic of ours has ever held a message."""
