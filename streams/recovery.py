@@ -68,8 +68,6 @@ class Recovery:
                 f" taken before (digest {found:x}, ledger {r.digest:x}); restore the topic or settle the range by hand"
             )
         batch = Batch.cut(records, {(topic.name, r.partition): r.first}, r.ingested_ms)
-        if not batch.ranges:
-            batch = Batch([], [], r.ingested_ms)
         for span in batch.ranges:
             span.epoch, span.last = r.epoch, r.last
             span.no_record = r.last - r.first + 1 - len(records)
