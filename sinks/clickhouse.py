@@ -32,7 +32,8 @@ class ClickHouseAway(ClickHouseError, ConnectionError):  # noqa: N818 - it is aw
 def connect(settings: ClickHouseSettings, database: str | None = None) -> Client:
     """A client of its own pool; one a thread, for a client serves one request at a time.
 
-    ``database``: instead of the one in the settings. Raises ClickHouseAway when the server does not answer.
+    ``database``: instead of the one in the settings. Raises ClickHouseAway when the server does not answer, and
+    ClickHouseError when it answers and refuses us (a wrong password, a database that nobody made).
     """
     try:
         return clickhouse_connect.get_client(
@@ -45,7 +46,10 @@ def connect(settings: ClickHouseSettings, database: str | None = None) -> Client
             pool_mgr=httputil.get_pool_manager(maxsize=2),
         )
     except (DatabaseError, OperationalError, urllib3.exceptions.HTTPError, OSError) as e:
-        raise ClickHouseAway(f"ClickHouse at {settings.host}:{settings.port} does not answer: {first_line(e)}") from e
+        where = f"ClickHouse at {settings.host}:{settings.port}"
+        if not is_passing(e):
+            raise ClickHouseError(f"{where} refuses: {first_line(e)}") from e
+        raise ClickHouseAway(f"{where} does not answer: {first_line(e)}") from e
 
 
 def first_line(error: Exception) -> str:

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from rollcall import metrics
-from rollcall.errors import KafkaError, LedgerError
+from rollcall.errors import LedgerError
 from rollcall.failpoints import FailPoints
 from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
@@ -22,7 +22,7 @@ from streams.batch import Topic
 from streams.decode import SchemaCache
 from streams.memory import Memory
 from streams.pipeline import Guard, Pipeline
-from streams.reader import RangeReader
+from streams.reader import RangeReader, existing
 from streams.recovery import Recovery
 from streams.world import World
 
@@ -40,15 +40,15 @@ def worker_name() -> str:
 
 
 def topics_by_name(settings: Settings) -> dict[str, Topic]:
-    """The mark topics with their UUIDs. Raises KafkaError when one does not exist or Kafka does not answer."""
+    """The mark topics with their UUIDs.
+
+    Raises KafkaError when one does not exist, KafkaException when Kafka does not answer.
+    """
     admin = AdminClient(settings.kafka.client_config(), logger=quiet_librdkafka())
     futures = admin.describe_topics(TopicCollection(list(MARK_TOPICS)), request_timeout=30)
     topics = {}
     for name, future in futures.items():
-        try:
-            topics[name] = Topic(name, str(future.result().topic_id), MARK_TOPICS[name])
-        except Exception as e:
-            raise KafkaError(f"topic {name}: {e}; `rollcall topics apply` creates it") from e
+        topics[name] = Topic(name, str(existing(name, future).topic_id), MARK_TOPICS[name])
     return topics
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError as LibrdkafkaError
 
-from rollcall.errors import LedgerError
+from rollcall.errors import KafkaError, LedgerError
 from rollcall.logging import quiet_librdkafka
 from rollcall.settings import KafkaSettings
 from streams.batch import Record, Topic
 
-__all__ = ["RangeReader", "record_of", "tuned"]
+__all__ = ["RangeReader", "existing", "record_of", "tuned"]
 
 
 def tuned(kafka: KafkaSettings) -> dict[str, Any]:
@@ -34,6 +36,19 @@ def tuned(kafka: KafkaSettings) -> dict[str, Any]:
         "topic.metadata.refresh.interval.ms": 30_000,
         "reconnect.backoff.max.ms": 1_000,
     }
+
+
+def existing(name: str, answer: Future[Any]) -> Any:
+    """The TopicDescription of a topic that must be there; ``answer``: its part of `AdminClient.describe_topics`.
+
+    Raises KafkaError when there is no such topic, KafkaException when Kafka does not answer.
+    """
+    try:
+        return answer.result()
+    except KafkaException as e:
+        if e.args[0].code() == LibrdkafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise KafkaError(f"topic {name} does not exist; `rollcall topics apply` creates it") from e
+        raise
 
 
 def record_of(message: Message, topic: Topic) -> Record:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
+from clickhouse_connect.driver.client import Client
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import KafkaError as LibrdkafkaError
 
@@ -23,10 +25,10 @@ from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas import wire
 from schemas.registry import Registry, RegistryAway
-from sinks.clickhouse import connect, is_passing, patiently
+from sinks.clickhouse import connect, first_line, is_passing, patiently
 from sinks.ledger import LedgerRange
 from streams.assignment import MARK_TOPICS, Assignment, topics_by_name
-from streams.batch import Batch, Record, TopicRange
+from streams.batch import Batch, Record, Topic, TopicRange
 from streams.decode import SchemaCache
 from streams.pipeline import Fenced, Work
 from streams.process import Outcome, process
@@ -73,6 +75,9 @@ class Worker:
         self._world = World(reference)
         self._stop = threading.Event()
         self._assignment: Assignment | None = None
+        self._topics: dict[str, Topic] = {}
+        self._client: Client | None = None
+        self._away = ""
         self._next: dict[tuple[str, int], int] = {}
         self._held: dict[tuple[str, int], float] = {}
         self._bytes_per_mark, self._marks_per_s = 25.0, 0.0
@@ -86,6 +91,8 @@ class Worker:
 
     def not_ready(self) -> dict[str, str]:
         """What keeps the worker from being ready, empty when it is (/readyz)."""
+        if self._away:
+            return {self._away: "away; nothing is read until it is back"}
         if self._assignment is None:
             return {"partitions": "none assigned yet"}
         if self._held:
@@ -93,32 +100,43 @@ class Worker:
         return {}
 
     def run(self) -> None:
-        """Work until `stop`. Fenced writers start over; every other failure is raised and ends the process non-zero."""
-        self._client = connect(self._settings.clickhouse)
-        self._topics = topics_by_name(self._settings)
-        self._await_reference()
-        self._world.load(self._client)
+        """Work until `stop`. Fenced writers start over, and so does who finds Kafka, ClickHouse or the registry away,
+        at the start as much as later; every other failure is raised and ends the process non-zero.
+        """
         while not self._stop.is_set():
             try:
-                self._member()
+                client = self._learn()
+                self._member(client)
             except Fenced as e:
                 _log.warning("worker_fenced", why=str(e))
-            except RegistryAway:
-                self._start_over("registry")
+            except RegistryAway as e:
+                self._start_over("registry", e)
             except KafkaException as e:
                 error = e.args[0]
                 if error.fatal() or (error.code() > 0 and not error.retriable() and error.code() not in _LEADERLESS):
                     raise KafkaError(f"Kafka refuses: {e.args[0].str()}") from e
-                self._start_over("kafka")
+                self._start_over("kafka", e)
             except Exception as e:
                 if not is_passing(e):
                     raise
-                self._start_over("clickhouse")
+                self._start_over("clickhouse", e)
 
-    def _start_over(self, who: str) -> None:
+    def _start_over(self, who: str, why: Exception) -> None:
         """Something is away where no step can wait for it: leave the group, come back. Nothing is lost by it."""
-        _log.warning("worker_starts_over", away=who)
+        self._away = who
+        _log.warning("worker_starts_over", away=who, why=first_line(why))
         self._stop.wait(1.0)
+
+    def _learn(self) -> Client:
+        """Before a membership: the topics as they are now, and, once, all reference data that came before us."""
+        self._topics = topics_by_name(self._settings)
+        if self._client is None:
+            client = connect(self._settings.clickhouse)
+            self._await_reference()
+            self._world.load(client)
+            self._client = client
+        self._away = ""
+        return self._client
 
     def _await_reference(self) -> None:
         """Reference data that was on its topics when we started comes before the first mark."""
@@ -133,7 +151,8 @@ class Worker:
 
     # ---- one membership of the group
 
-    def _member(self) -> None:
+    def _member(self, client: Client) -> None:
+        """One membership of the consumer group, from joining to leaving."""
         settings = self._settings.worker
         consumer = Consumer(
             {
@@ -147,13 +166,14 @@ class Worker:
             logger=quiet_librdkafka(),
         )
         try:
-            consumer.subscribe(list(MARK_TOPICS), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+            assigned = partial(self._assigned, client)
+            consumer.subscribe(list(MARK_TOPICS), on_assign=assigned, on_revoke=self._revoked, on_lost=self._lost)
             while not self._stop.is_set():
                 records = self._gather(consumer)
                 if records and self._assignment is not None:
                     self._take(consumer, self._assignment, records)
                 self._commit(consumer)
-                self._look_at_reference()
+                self._look_at_reference(client)
             self._let_go(consumer, patience_s=30.0)
         finally:
             if self._assignment is not None:
@@ -335,12 +355,12 @@ class Worker:
             _, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
             metrics.CONSUMER_LAG_RECORDS.labels(topic=topic, partition=str(partition)).set(max(0, high - offset))
 
-    def _look_at_reference(self) -> None:
+    def _look_at_reference(self, client: Client) -> None:
         """Take in what changed in the reference tables, at most once a second."""
         if time.monotonic() - self._looked_at_reference < _REFERENCE_EVERY_S:
             return
         kinds = patiently(
-            lambda: self._world.refresh(self._client),
+            lambda: self._world.refresh(client),
             what="reading reference data",
             still_wanted=lambda: not self._stop.is_set(),
         )
@@ -357,11 +377,11 @@ class Worker:
 
     # ---- rebalances; called inside consume()
 
-    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _assigned(self, client: Client, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
             if not partitions:
                 return
-            self._world.refresh(self._client)
+            self._world.refresh(client)
             self._assignment = Assignment(
                 self._settings, consumer, partitions, self._topics, self._schemas, self._world, self._fail,
                 skip_lost=self._skip_lost,

@@ -45,8 +45,9 @@ def worker(
     overrides = {} if group is None else {"worker": {"group": group}}
     settings = Settings.load(home=home, **overrides) if home is not None else Settings.load(**overrides)
     logging.configure(settings.observability.log_level)
-    left = ReferenceBacklog(settings).left
-    running = Worker(settings, reference, FailPoints(), skip_lost=skip_lost, reference_left=left)
+    running = Worker(
+        settings, reference, FailPoints(), skip_lost=skip_lost, reference_left=ReferenceBacklog(settings).left
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: running.stop())
     server = metrics.serve(settings.observability.metrics_host, settings.observability.metrics_port, running.not_ready)

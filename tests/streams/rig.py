@@ -75,6 +75,11 @@ class Rig:
         told = {"group": f"rollcall-{self.database}", "linger_quiet_ms": 20, "session_timeout_ms": 6_000, **worker}
         return Settings.load(home=self.home, clickhouse={"database": self.database}, worker=told)
 
+    def settings_through(self, port: int) -> Settings:
+        """The test's settings, with ClickHouse reached at another port of this machine."""
+        moved = self.settings.clickhouse.model_copy(update={"host": "127.0.0.1", "port": port})
+        return self.settings.model_copy(update={"clickhouse": moved})
+
     def close(self) -> None:
         self.client.close()
 

@@ -164,9 +164,14 @@ class Arena:
 
     @contextmanager
     def working(self, count: int = 1) -> Iterator[list[Command]]:
-        """Workers that run until the block ends, and are then stopped as an operator would."""
+        """Workers that run until the block ends, and are then stopped as an operator would. None may end by itself."""
         workers = [self.worker() for _ in range(count)]
-        yield workers
+        try:
+            yield workers
+        except BaseException:
+            for one in workers:
+                self.kill(one)
+            raise
         for one in workers:
             one.hear("partitions_assigned", PATIENCE_S)
             self.stop(one)

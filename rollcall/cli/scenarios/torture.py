@@ -10,8 +10,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -142,9 +141,9 @@ def _came_back(sleeper: Command) -> bool:
 
 
 def kill_clickhouse(arena: Arena, kills: int) -> None:
-    """kill -9 of ClickHouse while a worker writes; it comes back, the worker was patient or starts over."""
+    """kill -9 of ClickHouse while a worker starts or writes; the worker waits for it, and never ends by itself."""
     for _ in range(kills):
-        with _tireless(arena):
+        with arena.working():
             arena.load()
             time.sleep(arena.random.uniform(0.0, 1.0))
             arena.stack.kill("clickhouse")
@@ -204,7 +203,7 @@ def _crash_while_posting(arena: Arena, crash: Callable[[Command, Command], None]
             failed.append(error)
             posted.release(total)
 
-    with estate.serve() as server, _tireless(arena):
+    with estate.serve() as server, arena.working():
         config = arena.stack.home / "torture-wonde.json"
         config.write_text(json.dumps({**server.config("env:WONDE_TOKEN"), "requests_a_second": 1000}))
         pulls = arena.start(
@@ -225,28 +224,6 @@ def _crash_while_posting(arena: Arena, crash: Callable[[Command, Command], None]
         arena.kill(pulls)
         arena.drain()
     arena.stop(arena.running("ingest"))
-
-
-@contextmanager
-def _tireless(arena: Arena) -> Iterator[None]:
-    """A worker that is started again whenever it ends, as a supervisor does: being away is not its fault."""
-    over = threading.Event()
-    current = [arena.worker()]
-
-    def watch() -> None:
-        while not over.wait(0.1):
-            if current[0].exit_code is not None:
-                arena.gone(current[0])
-                current[0] = arena.worker()
-
-    supervisor = threading.Thread(target=watch, name="supervisor", daemon=True)
-    supervisor.start()
-    try:
-        yield
-    finally:
-        over.set()
-        supervisor.join()
-    arena.stop(current[0])
 
 
 #: Faults that are no fail points, in the order of the table.
