@@ -125,8 +125,12 @@ class Reference:
 class Connector(ABC):
     """One make of source. Every promise below is checked, for every connector, by `tests/connectors/contract.py`."""
 
-    #: Name of the make: the `source` of its marks, the label of its metrics, the folder of its state.
-    name: ClassVar[str]
+    #: What the make is called where sources are configured.
+    make: ClassVar[str]
+
+    def __init__(self, name: str) -> None:
+        """name: the `source` of its marks, the label of its metrics, the folder of its state."""
+        self.name = name
 
     @abstractmethod
     async def discover(self) -> Sequence[Source]:

@@ -12,11 +12,12 @@ from typing import Any
 
 import structlog
 
+from connectors.access import Access
 from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, Refusal, Source
 from connectors.pupils import UpnKey
 from connectors.wonde import shape
 from connectors.wonde.client import Unreadable, WondeClient
-from connectors.wonde.config import WondeConfig
+from connectors.wonde.config import NAME
 from connectors.wonde.roster import TOPIC as ROSTER_TOPIC
 from connectors.wonde.roster import Listed, roster
 from rollcall import metrics
@@ -34,31 +35,32 @@ _STUDENTS = {"students": None, "students-leaver": None, "students-pre-admission"
 
 
 class WondeConnector(Connector):
-    """Reads the schools of one configuration through one client.
+    """Reads the schools that one Access lets it read, through one client.
 
     today: the day it is, for the pupils' ages; None: the day it really is in London. A played day of the past needs it.
     """
 
-    name = "wonde"
+    make = NAME
 
-    def __init__(self, config: WondeConfig, client: WondeClient, upn_key: UpnKey, *, today: date | None = None) -> None:
-        self._config = config
+    def __init__(self, access: Access, client: WondeClient, upn_key: UpnKey, *, today: date | None = None) -> None:
+        super().__init__(access.name)
+        self._access = access
         self._client = client
         self._upn_key = upn_key
         self._today = today
 
     async def discover(self) -> Sequence[Source]:
-        """The schools of the configuration; where it names none, those that Wonde says the token may read."""
-        if self._config.sources or self._config.token is None:
-            return self._config.sources
+        """The schools we were told of; where there are none, those that Wonde says the token may read."""
+        if self._access.sources or self._access.secret is None:
+            return self._access.sources
         found: list[Source] = []
-        async for page in self._client.pages("schools", self._config.token, {}):
+        async for page in self._client.pages("schools", self._access.secret, {}):
             if isinstance(page, Unreadable):
                 raise SourceError(f"Wonde's list of schools cannot be read: {page.reason}")
             for school in page.records:
                 urn = str(school.get("urn") or "")
                 if urn.isdecimal() and int(urn):
-                    found.append(self._config.source(str(school["id"]), int(urn)))
+                    found.append(self._access.source(str(school["id"]), int(urn)))
                 else:
                     log.warning("school_without_urn", school=str(school.get("id")))
         return found
@@ -66,7 +68,7 @@ class WondeConnector(Connector):
     async def check(self, source: Source) -> Sequence[str]:
         """Whether we are let in, the URN is the school's, and its codes are in the scheme it is said to use."""
         try:
-            token = self._config.token_of(source.id)
+            token = self._access.secret_of(source.id)
             school = await self._client.one(f"schools/{source.id}", token)
             codes = await self._names(source, token, "attendance-codes", "code")
         except SourceError as error:
@@ -78,13 +80,13 @@ class WondeConnector(Connector):
         if strange and source.code_scheme == NATIONAL:
             found.append(
                 f"{len(strange)} of its codes are not national ones: set code_scheme to local and publish a code map "
-                f"of the scheme wonde:{source.urn}"
+                f"of the scheme {self.name}:{source.urn}"
             )
         return found
 
     async def pull(self, pull: Pull) -> AsyncIterator[Page | BadPage]:
         """Session marks, lesson marks, and (not for a window) deletions."""
-        token = self._config.token_of(pull.source.id)
+        token = self._access.secret_of(pull.source.id)
         context: dict[str, Any] = {"codes": await self._names(pull.source, token, "attendance-codes", "code")}
         resources = (_SESSIONS, _LESSONS) if pull.complete else (_SESSIONS, _LESSONS, _DELETIONS)
         for resource in resources:
@@ -118,7 +120,7 @@ class WondeConnector(Connector):
 
     async def reference(self, pull: Pull) -> AsyncIterator[Reference]:
         """The roster: pupils on roll, leavers, pupils before admission; nothing when any page of them is unreadable."""
-        token = self._config.token_of(pull.source.id)
+        token = self._access.secret_of(pull.source.id)
         students: list[Listed] = []
         query = {"include": "education_details,extended_details,year,groups"}
         for resource, status in _STUDENTS.items():

@@ -24,7 +24,7 @@ from connectors.wonde.connector import WondeConnector
 from rollcall.errors import SourceError
 
 if TYPE_CHECKING:
-    from connectors.wonde.config import WondeConfig
+    from connectors.access import Access
     from rollcall.settings import Settings
 
 __all__ = ["check", "resume", "run", "state_of"]
@@ -37,7 +37,7 @@ _DELIVERY_SECONDS = 60.0
 
 async def run(
     settings: Settings,
-    config: WondeConfig,
+    access: Access,
     *,
     every: float | None = None,
     window: Window | None = None,
@@ -55,13 +55,13 @@ async def run(
     have changed. overlap: how far before the cursor a pull reaches back. Returns the last round.
     Raises ConfigError, SourceError when not even the list of schools can be had; with `every` that is tried again.
     """
-    refused = RefusedFolder(settings.home / "connectors" / "refused" / WondeConnector.name)
+    refused = RefusedFolder(settings.home / "connectors" / "refused" / WondeConnector.make)
     refused.forget_old()
-    client = WondeClient(config.base_url, patience=patience, a_second=config.requests_a_second)
+    client = WondeClient(access.base_url, patience=patience, a_second=access.requests_a_second)
     with Publisher(
         settings.kafka.client_config(), delivery_seconds=_DELIVERY_SECONDS, client_id="rollcall-wonde"
     ) as publisher:
-        connector = WondeConnector(config, client, UpnKey.of(settings), today=today)
+        connector = WondeConnector(access, client, UpnKey.of(settings), today=today)
         runner = Runner(
             connector,
             publisher,
@@ -94,11 +94,11 @@ async def run(
             await client.aclose()
 
 
-async def check(settings: Settings, config: WondeConfig) -> list[tuple[Source, list[str]]]:
+async def check(settings: Settings, access: Access) -> list[tuple[Source, list[str]]]:
     """What stands in the way of each school, in the order of the configuration. Raises as `run` does."""
-    client = WondeClient(config.base_url, patience=Patience(tries=3))
+    client = WondeClient(access.base_url, patience=Patience(tries=3))
     try:
-        connector = WondeConnector(config, client, UpnKey.of(settings))
+        connector = WondeConnector(access, client, UpnKey.of(settings))
         return [(source, list(await connector.check(source))) for source in await connector.discover()]
     finally:
         await client.aclose()
@@ -115,4 +115,4 @@ def resume(settings: Settings, school_id: str) -> str | None:
 
 def state_of(settings: Settings) -> StateFolder:
     """Where the cursors of Wonde's schools are."""
-    return StateFolder(settings.home / "connectors" / "state" / WondeConnector.name)
+    return StateFolder(settings.home / "connectors" / "state" / WondeConnector.make)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from connectors.access import Access
     from connectors.runner import Pulled
-    from connectors.wonde.config import WondeConfig
     from rollcall.settings import Settings
 
 __all__ = ["register"]
@@ -196,7 +196,8 @@ def _print(rows: list[dict[str, object]]) -> None:
     Console().print(table)
 
 
-def _config(file: Path | None, base_url: str | None, token_file: Path | None, schools: list[str] | None) -> WondeConfig:
+def _config(file: Path | None, base_url: str | None, token_file: Path | None, schools: list[str] | None) -> Access:
+    from connectors.access import secret
     from connectors.wonde import config
     from rollcall.errors import UsageError
 
@@ -213,7 +214,7 @@ def _config(file: Path | None, base_url: str | None, token_file: Path | None, sc
         if not school_id or not urn.isdecimal():
             raise UsageError(f"--school {given}: WONDE-ID=URN is wanted, e.g. A1930499544=123456")
         parts.append((school_id, int(urn), scheme or "national"))
-    return config.build(base_url, config.secret(f"file:{token_file.resolve()}", Path()), parts)
+    return config.build(base_url, secret(f"file:{token_file.resolve()}", Path()), parts)
 
 
 def _settings(home: Path | None) -> Settings:
