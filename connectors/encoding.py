@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import schemas
@@ -11,7 +12,20 @@ from rollcall.errors import SchemaError
 from schemas import wire
 from schemas.registry import Registry, RegistryAway, SchemaRefused
 
-__all__ = ["Encoder", "RegistryAway"]
+__all__ = ["Encoder", "RegistryAway", "days", "milliseconds"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_ZERO = date(1970, 1, 1).toordinal()
+
+
+def days(day: date) -> int:
+    """Days since 1970-01-01, as Avro's `date` has it."""
+    return day.toordinal() - _DAY_ZERO
+
+
+def milliseconds(instant: datetime) -> int:
+    """Whole milliseconds since 1970 of an instant with its zone, as Avro's `timestamp-millis` has it."""
+    return (instant - _EPOCH) // timedelta(milliseconds=1)
 
 
 class Encoder:

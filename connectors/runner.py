@@ -17,13 +17,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import structlog
 
 from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, Source, SourceStopped, Window
-from connectors.encoding import Encoder, RegistryAway
+from connectors.encoding import Encoder, RegistryAway, days, milliseconds
 from connectors.publisher import Publisher
 from connectors.refused import RefusedFolder
 from connectors.state import SourceState, StateFolder
@@ -39,8 +39,6 @@ TOPIC = "attendance.mis.v1"
 OVERLAP = timedelta(minutes=2)
 #: Marks of one message at most: a page of a source that gives more is sent in parts.
 _MARKS_A_MESSAGE = 1_000
-_DAY_ZERO = date(1970, 1, 1).toordinal()
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Outcome = Literal["pulled", "incomplete", "stopped", "failed"]
 What = Literal["all", "roster", "marks"]
@@ -227,11 +225,11 @@ class Runner:
             "urn": pull.source.urn,
             "source": self._connector.name,
             "complete": pull.complete,
-            "window_from": None if window is None else window.first_day.toordinal() - _DAY_ZERO,
-            "window_to": None if window is None else window.last_day.toordinal() - _DAY_ZERO,
+            "window_from": None if window is None else days(window.first_day),
+            "window_to": None if window is None else days(window.last_day),
             "page": number,
             "last_page": False,
-            "taken_at": (pull.taken_at - _EPOCH) // timedelta(milliseconds=1),
+            "taken_at": milliseconds(pull.taken_at),
             "code_scheme": pull.source.code_scheme,
             "marks": list(said.marks),
             "deletions": list(said.deletions),

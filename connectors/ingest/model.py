@@ -8,12 +8,13 @@ comment or a pupil's name sent along must not even be taken in (rule 27).
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from connectors.encoding import days, milliseconds
 from connectors.pupils import UpnKey
 from rollcall.domain.clock import local_instant
 
@@ -21,8 +22,6 @@ __all__ = ["TOPIC", "Amendment", "MarkIn", "RegisterIn", "ambiguous_times", "to_
 
 TOPIC = "attendance.register.v1"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_ZERO = date(1970, 1, 1).toordinal()
 
 #: A reference is an id, never a name: no spaces.
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/@+-]{1,64}$")]
@@ -133,7 +132,7 @@ def to_record(register: RegisterIn, source: str, upn_key: UpnKey) -> dict[str, A
         "urn": register.urn,
         "source": source,
         "group_id": register.group_id,
-        "session_date": register.session_date.toordinal() - _DAY_ZERO,
+        "session_date": days(register.session_date),
         "session": register.session,
         "period": register.period,
         "complete": register.complete,
@@ -150,9 +149,7 @@ def to_record(register: RegisterIn, source: str, upn_key: UpnKey) -> dict[str, A
 
 def _milliseconds(time: datetime) -> int:
     """Milliseconds since 1970. Without an offset: London time, the earlier of two."""
-    aware = time if time.tzinfo is not None else local_instant(time).instant
-    elapsed = aware - _EPOCH
-    return elapsed.days * 86_400_000 + elapsed.seconds * 1000 + elapsed.microseconds // 1000
+    return milliseconds(time if time.tzinfo is not None else local_instant(time).instant)
 
 
 def _shown_twice(time: datetime) -> bool:

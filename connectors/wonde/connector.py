@@ -13,12 +13,13 @@ from typing import Any
 import structlog
 
 from connectors.access import Access
-from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, Refusal, Source
+from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, Source
 from connectors.pupils import UpnKey
+from connectors.records import read_page
+from connectors.roster import TOPIC as ROSTER_TOPIC
 from connectors.wonde import shape
 from connectors.wonde.client import Unreadable, WondeClient
 from connectors.wonde.config import NAME
-from connectors.wonde.roster import TOPIC as ROSTER_TOPIC
 from connectors.wonde.roster import Listed, roster
 from rollcall import metrics
 from rollcall.domain.clock import london_date
@@ -100,23 +101,10 @@ class WondeConnector(Connector):
 
     def to_message(self, pull: Pull, page: Page) -> MarksPage:
         """Marks of attendance pages, ids of deletion pages."""
-        marks: list[dict[str, Any]] = []
-        deletions: list[str] = []
-        refused: list[Refusal] = []
-        for record in page.records:
-            try:
-                if page.resource == _DELETIONS:
-                    gone = shape.deletion(record)
-                    deletions += [] if gone is None else [gone]
-                    continue
-                periods = page.context["periods"] if page.resource == _LESSONS else None
-                mark = shape.mark(record, page.context["codes"], periods)
-            except ValueError as error:
-                refused.append(Refusal(str(error), shape.without_persons(record)))
-                continue
-            if _within(pull, mark["session_date"]):
-                marks.append(mark)
-        return MarksPage(marks, deletions, refused)
+        if page.resource == _DELETIONS:
+            return read_page(pull, page.records, shape.deletion, shape.KEPT_FIELDS)
+        codes, periods = page.context["codes"], page.context["periods"] if page.resource == _LESSONS else None
+        return read_page(pull, page.records, lambda record: shape.mark(record, codes, periods), shape.KEPT_FIELDS)
 
     async def reference(self, pull: Pull) -> AsyncIterator[Reference]:
         """The roster: pupils on roll, leavers, pupils before admission; nothing when any page of them is unreadable."""
@@ -156,12 +144,6 @@ def _query(pull: Pull, resource: str) -> dict[str, str]:
     elif pull.since is not None:
         query["updated_after"] = f"{pull.since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return query
-
-
-def _within(pull: Pull, day: int) -> bool:
-    """Whether a mark belongs to the pull: a server that ignores the dates asked for must not widen the window."""
-    window = pull.window
-    return window is None or shape.days(window.first_day) <= day <= shape.days(window.last_day)
 
 
 def _is_student(record: Mapping[str, Any]) -> bool:

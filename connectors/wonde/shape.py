@@ -11,17 +11,17 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from connectors.encoding import days, milliseconds
+from connectors.records import minutes_late, text
 from rollcall.domain.clock import date_as_written
 
-__all__ = ["SCHEME", "day_said", "days", "deletion", "instant", "mark", "without_persons"]
+__all__ = ["KEPT_FIELDS", "SCHEME", "day_said", "deletion", "instant", "mark"]
 
 #: `pupil_scheme` of Wonde's own ids.
 SCHEME = "wonde"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_ZERO = date(1970, 1, 1).toordinal()
 #: What may stand in a refused record that is kept: ids, codes, days. A comment, a name or a note never does.
-_KEPT_FIELDS = frozenset(
+KEPT_FIELDS = frozenset(
     {
         "attendance_code",
         "created_at",
@@ -59,11 +59,6 @@ def instant(stamp: Any) -> datetime:
         raise ValueError("a time cannot be read") from None
 
 
-def days(day: date) -> int:
-    """Days since 1970-01-01, as Avro's `date` has it."""
-    return day.toordinal() - _DAY_ZERO
-
-
 def mark(
     record: Mapping[str, Any], codes: Mapping[str, str], periods: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
@@ -72,22 +67,22 @@ def mark(
     codes: attendance-codes of this very school, id to display code: ids mean nothing at another school.
     periods: id to name likewise; lessons that include their period need none.
     """
-    student = _text(record, "student", "the pupil's id")
+    student = text(record, "student", "the pupil's id")
     session_date, session, period = _of_session(record) if periods is None else _of_lesson(record, periods)
-    code_id = _text(record, "attendance_code", "the code's id")
+    code_id = text(record, "attendance_code", "the code's id")
     if code_id not in codes:
         raise ValueError("its code is not in the school's list of codes")
     modified = record.get("updated_at")
     return {
-        "record_id": _text(record, "id", "the record's id"),
+        "record_id": text(record, "id", "the record's id"),
         "pupil_ref": student,
         "pupil_scheme": SCHEME,
         "session_date": days(session_date),
         "session": session,
         "period": period,
         "code": codes[code_id],
-        "minutes_late": _minutes(record.get("minutes_late")),
-        "modified_at": None if modified is None else (instant(modified) - _EPOCH) // timedelta(milliseconds=1),
+        "minutes_late": minutes_late(record.get("minutes_late")),
+        "modified_at": None if modified is None else milliseconds(instant(modified)),
     }
 
 
@@ -95,26 +90,21 @@ def deletion(record: Mapping[str, Any]) -> str | None:
     """The id of the attendance record that is gone; None when it is a deletion of something else."""
     if "attendance" not in str(record.get("type", "")).lower():
         return None
-    return _text(record, "id", "the record's id")
-
-
-def without_persons(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record without comments, names and everything else that is not an id, a code or a date."""
-    return {name: value for name, value in record.items() if name in _KEPT_FIELDS}
+    return text(record, "id", "the record's id")
 
 
 def _of_session(record: Mapping[str, Any]) -> tuple[date, str, None]:
-    return day_said(record.get("date")), _text(record, "session", "the session").upper(), None
+    return day_said(record.get("date")), text(record, "session", "the session").upper(), None
 
 
 def _of_lesson(record: Mapping[str, Any], periods: Mapping[str, str]) -> tuple[date, str, str]:
     """A lesson's day, half of the day and period (rule 7). Two forms are met: the mark itself says its date, session
     and the id of its period; or the lesson is included, and its beginning says it, as the school's clock shows it."""
     if record.get("period") is not None:
-        period = periods.get(_text(record, "period", "the period"))
+        period = periods.get(text(record, "period", "the period"))
         if period is None:
             raise ValueError("its period is not in the school's list of periods")
-        return day_said(record.get("date")), _text(record, "session", "the session").upper(), period
+        return day_said(record.get("date")), text(record, "session", "the session").upper(), period
     lesson = _included(record.get("lesson"), "the lesson")
     begins: Any = lesson.get("start_at")
     session_date = day_said(begins)
@@ -123,7 +113,7 @@ def _of_lesson(record: Mapping[str, Any], periods: Mapping[str, str]) -> tuple[d
     except ValueError:
         raise ValueError("a time cannot be read") from None
     included = _included(lesson.get("period"), "the period")
-    return session_date, "AM" if hour < 12 else "PM", str(included.get("name") or _text(included, "id", "the period"))
+    return session_date, "AM" if hour < 12 else "PM", str(included.get("name") or text(included, "id", "the period"))
 
 
 def _included(value: Any, what: str) -> Mapping[str, Any]:
@@ -131,22 +121,6 @@ def _included(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise ValueError(f"{what} is not included")
     return found
-
-
-def _text(record: Mapping[str, Any], name: str, what: str) -> str:
-    value = record.get(name)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str) or not value.strip() or len(value) > 64:
-        raise ValueError(f"{what} is missing")
-    return value.strip()
-
-
-def _minutes(value: Any) -> int | None:
-    """Minutes late where the MIS has them: a number, or digits; anything else is "not given"."""
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1440 else None
 
 
 def _zone(name: str) -> timezone | ZoneInfo:

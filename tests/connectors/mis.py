@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.connectors.server import Answer, FakeServer
 
 __all__ = ["TOKEN", "FakeWonde", "Trouble", "local_day", "mark", "student"]
 
 TOKEN = "a token that is only used in tests"
 
 
-class Trouble(NamedTuple):
-    """Answered instead of a page, once: a status, headers, a body."""
-
-    status: int
-    headers: dict[str, str] = {}  # noqa: RUF012 - a NamedTuple's default; nobody changes it
-    body: bytes = b"{}"
+#: Answered instead of a page, once.
+Trouble = Answer
 
 
-class FakeWonde:
+class FakeWonde(FakeServer):
     """Pages of `per_page` records with a cursor. `held[path]` are a resource's records, e.g. 'A1/attendance/session'.
 
     A record's '_changed' (datetime) is compared with `updated_after`; fields that begin with '_' are not served.
-    `trouble[path]` is answered first, one after the other. `asked` holds (path, query) of every request.
     """
 
     def __init__(self, per_page: int = 2) -> None:
+        super().__init__()
         self.per_page = per_page
         self.held: dict[str, list[dict[str, Any]]] = {}
-        self.trouble: dict[str, list[Trouble]] = {}
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        #: Single objects by path, e.g. the school 'A1'.
+        self.one: dict[str, dict[str, Any]] = {}
         self.token = TOKEN
         #: A page begins again with the record that the one before ended with.
         self.repeat_at_boundaries = False
@@ -42,31 +40,22 @@ class FakeWonde:
         self.reached_third_page = threading.Event()
         #: 'page' pages by number instead of cursor.
         self.paging = "cursor"
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def url(self) -> str:
         """The base URL, with the version."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1.0"
+        return f"{self.origin}/v1.0"
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def path_of(self, path: str) -> str:
+        return path.removeprefix("/v1.0/schools/").strip("/")
 
-    def queries(self, path: str) -> list[dict[str, str]]:
-        """The queries of every request for a path, in order."""
-        return [query for asked, query in self.asked if asked == path]
-
-    def _answer(self, path: str, query: dict[str, str], authorization: str) -> Trouble:
-        self.asked.append((path, query))
-        if self.trouble.get(path):
-            return self.trouble[path].pop(0)
-        if authorization != f"Bearer {self.token}":
-            return Trouble(401)
+    def answer(self, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Answer:
+        if headers.get("Authorization", "") != f"Bearer {self.token}":
+            return Answer(401)
+        if path in self.one:
+            return Answer(body=json.dumps({"data": self.one[path]}).encode())
         if path not in self.held:
-            return Trouble(404)
+            return Answer(404)
         start = (
             int(query.get("cursor", "0"))
             if self.paging == "cursor"
@@ -90,28 +79,7 @@ class FakeWonde:
             {name: value for name, value in one.items() if not name.startswith("_")} for one in records[first:end]
         ]
         body = {"data": served, "meta": {"pagination": {"next": link, "more": more}}}
-        return Trouble(200, {}, json.dumps(body).encode())
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        mis = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                address = urlsplit(self.path)
-                path = address.path.removeprefix("/v1.0/schools/").strip("/")
-                answer = mis._answer(path, dict(parse_qsl(address.query)), self.headers.get("Authorization", ""))
-                self.send_response(answer.status)
-                for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer.body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Kept in `asked`."""
-
-        return Handler
+        return Answer(body=json.dumps(body).encode())
 
 
 def local_day(day: str) -> dict[str, Any]:

@@ -17,14 +17,14 @@ from connectors.refused import RefusedFolder
 from connectors.runner import Pulled, Runner
 from connectors.state import StateFolder
 from connectors.wonde import config
-from connectors.wonde.client import Patience, WondeClient
+from connectors.wonde.client import WondeClient
 from connectors.wonde.connector import WondeConnector
 from tests.connectors.mis import TOKEN, FakeWonde
+from tests.connectors.pull_child import QUICK
 
 MIS, ROSTER = "attendance.mis.v1", "reference.roster.v1"
 SESSIONS, LESSONS, DELETIONS = "A1/attendance/session", "A1/attendance/lesson", "A1/deletions"
 CODES = [{"id": "C/", "code": "/"}, {"id": "CN", "code": "N"}]
-QUICK = Patience(first_seconds=0.01, longest_seconds=0.05, tries=4)
 
 
 @dataclass

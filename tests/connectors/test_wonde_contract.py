@@ -2,71 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
+from connectors.contract import Connector
 from connectors.pupils import UpnKey
 from connectors.wonde import config
-from connectors.wonde.client import Patience, WondeClient
+from connectors.wonde.client import WondeClient
 from connectors.wonde.connector import WondeConnector
-from tests.connectors.contract import ConnectorContract, MadeSource, Said
-from tests.connectors.mis import TOKEN, FakeWonde, Trouble, local_day
-
-_MARKS = "A1/attendance/session"
-QUICK = Patience(first_seconds=0.01, longest_seconds=0.05)
+from tests.connectors.contract import BEGAN, UPN, FollowsLinks, HttpConnectorContract, HttpMadeSource, Said
+from tests.connectors.mis import TOKEN, FakeWonde, local_day, student
+from tests.connectors.pull_child import QUICK
 
 
-class WondeSource(MadeSource):
+def connector(url: str, urn: int) -> tuple[Connector, Callable[[], Awaitable[None]]]:
+    """A connector of one school, and what closes it."""
+    client = WondeClient(url, patience=QUICK, a_second=10_000)
+    access = config.build(url, TOKEN, [("A1", urn, "local")])
+    key = UpnKey(b"a key that is only used in tests", "k1")
+    return WondeConnector(access, client, key, today=date(2025, 11, 5)), client.aclose
+
+
+class WondeSource(HttpMadeSource):
     """One school of a `FakeWonde`, paged by number, so that reading can go on behind a broken page."""
 
-    def __init__(self, marks: Sequence[Said]) -> None:
+    marks_path = "A1/attendance/session"
+
+    def __init__(self, marks: Sequence[Said], urn: int) -> None:
         self.mis = FakeWonde(per_page=2)
         self.mis.paging = "page"
-        codes = sorted({one.code for one in marks})
-        self.mis.held["A1/attendance-codes"] = [{"id": f"C{place}", "code": code} for place, code in enumerate(codes)]
-        self.mis.held[_MARKS] = [
-            {
-                "id": one.record,
-                "student": "A100",
-                "session": one.session,
-                "date": local_day(one.day.isoformat()),
-                "attendance_code": f"C{codes.index(one.code)}",
-                "comment": "Remark that goes no further",
-            }
-            for one in marks
-        ]
-        self.client = WondeClient(self.mis.url, patience=QUICK, a_second=10_000)
-        self.connector = WondeConnector(
-            config.build(self.mis.url, TOKEN, [("A1", 100_001, "local")]),
-            self.client,
-            UpnKey(b"a key that is only used in tests", "k1"),
-        )
-        self.mis.trouble["A1"] = [Trouble(200, {}, b'{"data": {"id": "A1", "urn": 100001}}')]
+        self.mis.held = {
+            "A1/attendance-codes": [],
+            "A1/students": [student(0, upn=UPN)],
+            "A1/deletions": [],
+            self.marks_path: [],
+        }
+        self.mis.one["A1"] = {"id": "A1", "urn": urn}
+        for mark in marks:
+            self.say(mark, BEGAN)
+        super().__init__(self.mis, f"{__name__}:connector", url=self.mis.url, urn=urn)
 
-    def refuse(self) -> None:
-        self.mis.token = "another"
-        self.mis.trouble["A1"] = []
+    def say(self, mark: Said, changed: datetime) -> None:
+        code = {"id": f"C-{mark.code}", "code": mark.code}
+        if code not in self.mis.held["A1/attendance-codes"]:
+            self.mis.held["A1/attendance-codes"].append(code)
+        record = {
+            "id": mark.record,
+            "student": "A100000",
+            "session": mark.session,
+            "date": local_day(mark.day.isoformat()),
+            "attendance_code": code["id"],
+            "comment": "Remark that goes no further",
+            "_changed": changed,
+        }
+        held = self.mis.held[self.marks_path]
+        places = [place for place, one in enumerate(held) if one["id"] == mark.record]
+        held[slice(*((places[0], places[0] + 1) if places else (len(held), None)))] = [record]
 
-    def break_page(self, number: int) -> None:
-        whole = self.mis._answer
+    def remove(self, record: str, changed: datetime) -> None:
+        self.mis.held[self.marks_path] = [one for one in self.mis.held[self.marks_path] if one["id"] != record]
+        gone = {"id": record, "type": "attendance/session", "_changed": changed}
+        self.mis.held["A1/deletions"].append(gone)
 
-        def answer(path: str, query: dict[str, str], authorization: str) -> Trouble:
-            given = whole(path, query, authorization)
-            broken = path == _MARKS and query.get("page", "1") == str(number + 1)
-            return Trouble(200, {}, given.body[:40]) if broken else given
-
-        self.mis._answer = answer  # type: ignore[method-assign]
-
-    def be_busy(self, times: int) -> None:
-        self.mis.trouble[_MARKS] = [Trouble(429, {"Retry-After": "0"})] * times
-
-    async def close(self) -> None:
-        await self.client.aclose()
-        self.mis.close()
+    def repeat(self) -> None:
+        self.mis.repeat_at_boundaries = True
 
 
-class TestWonde(ConnectorContract):
-    never_said = ("Remark that goes no further",)
+class TestWonde(FollowsLinks, HttpConnectorContract):
+    never_said = ("Remark that goes no further", "nowhere", "2013-10-01", UPN)
+    missing_marks_are_none = True
 
-    def source_with(self, marks: Sequence[Said], tmp_path: Path) -> WondeSource:
-        return WondeSource(marks)
+    def source_with(self, marks: Sequence[Said], tmp_path: Path, urn: int) -> WondeSource:
+        return WondeSource(marks, urn)
+
+    def page_that_leads_to(self, link: Any) -> bytes:
+        return json.dumps({"data": [], "meta": {"pagination": {"next": link}}}).encode()

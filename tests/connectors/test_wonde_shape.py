@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from connectors import records
 from connectors.contract import Pull, Source
+from connectors.encoding import days
 from connectors.pupils import UpnKey
 from connectors.wonde import shape
 from connectors.wonde.roster import Listed, roster
@@ -124,7 +126,7 @@ def test_only_deletions_of_marks_are_ours() -> None:
 
 
 def test_a_refused_record_is_kept_without_comment_and_names() -> None:
-    kept = shape.without_persons({**mark(1), "forename": "x", "notes": "y"})
+    kept = records.kept({**mark(1), "forename": "x", "notes": "y"}, shape.KEPT_FIELDS)
     assert "Remark" not in json.dumps(kept)
     assert kept.keys() == {"id", "student", "employee", "session", "date", "attendance_code"}
 
@@ -170,7 +172,7 @@ def test_no_pupil_is_left_out_for_a_missing_field(year: str | None, age: int, gr
     assert pupil["refs"] == [{"scheme": "wonde", "ref": "A1"}]
     assert pupil["age_31_august"] == age
     (enrolment,) = pupil["enrolments"]
-    assert enrolment["first_day"] == shape.days(date(2025, 9, 1))
+    assert enrolment["first_day"] == days(date(2025, 9, 1))
     assert (enrolment["year_group"], enrolment["status"], enrolment["last_day"]) == (group, "main", None)
 
 
@@ -178,10 +180,10 @@ def test_a_leaver_who_came_back_is_one_pupil_with_two_enrolments() -> None:
     before = student(1, admission_date=local_day("2023-09-05"), leaving_date=local_day("2024-07-19"))
     pupil = one_pupil(Listed(student(1)), Listed(before))
     assert [one["first_day"] for one in pupil["enrolments"]] == [
-        shape.days(date(2023, 9, 5)),
-        shape.days(date(2024, 9, 3)),
+        days(date(2023, 9, 5)),
+        days(date(2024, 9, 3)),
     ]
-    assert pupil["enrolments"][0]["last_day"] == shape.days(date(2024, 7, 19))
+    assert pupil["enrolments"][0]["last_day"] == days(date(2024, 7, 19))
 
 
 def test_before_admission_is_what_the_list_says() -> None:
