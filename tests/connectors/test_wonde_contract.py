@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from connectors.access import Access
 from connectors.pupils import UpnKey
-from connectors.wonde import config
 from connectors.wonde.client import Patience, WondeClient
 from connectors.wonde.connector import WondeConnector
 from tests.connectors.contract import ConnectorContract, MadeSource, Said
@@ -37,7 +37,7 @@ class WondeSource(MadeSource):
         ]
         self.client = WondeClient(self.mis.url, patience=QUICK, a_second=10_000)
         self.connector = WondeConnector(
-            config.build(self.mis.url, TOKEN, [("A1", 100_001, "local")]),
+            Access.of("wonde", self.mis.url, TOKEN, [("A1", 100_001, "local")]),
             self.client,
             UpnKey(b"a key that is only used in tests", "k1"),
         )
