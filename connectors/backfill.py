@@ -2,7 +2,7 @@
 
 - Each window is read whole, by the runner that all pulls go through; cursors are neither read nor moved.
 - It takes a part of each source's rate limit and few schools at a time; pulls that run beside it leave it that part
-  (`connectors.pulling.BACKFILL_SHARE`).
+  (`BACKFILL_SHARE`).
 - What is done is kept per school and window, after Kafka has acknowledged all of it: killed at any moment, the next run
   reads again at most the windows that were under way.
 - Only schools that are in force today and permit it, for all session dates: a new MIS holds the past too (rule 10).
@@ -22,19 +22,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from connectors.contract import Source, Window
-from connectors.encoding import Encoder
 from connectors.files import Claim, write_durably
-from connectors.pulling import (
-    BACKFILL_SHARE,
-    Parts,
-    Plan,
-    SourcePulls,
-    backfill_folder,
-    backfill_runs,
-    publisher_for,
-)
-from connectors.pupils import UpnKey
+from connectors.pulling import parts_of
 from connectors.runner import Outcome, Pulled
+from connectors.source_pulls import BACKFILL_SHARE, Parts, Plan, SourcePulls, backfill_folder, backfill_runs
 from connectors.sources_file import SourcesFile
 from rollcall.errors import ConfigError, RollcallError
 
@@ -147,8 +138,7 @@ async def backfill(
     """
     file = SourcesFile(settings.sources_file)
     chosen = file.chosen(names)
-    with publisher_for(settings) as publisher:
-        parts = Parts(settings, file, publisher, Encoder(settings.registry.url), UpnKey.of(settings))
+    with parts_of(settings, file) as parts:
         plan = Plan(what="marks", at_once=_AT_ONCE, today=today)
         jobs = (_source(name, parts, plan, span, again, told) for name in chosen)
         return [one for of_source in await asyncio.gather(*jobs) for one in of_source]

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from connectors import code_maps
 from connectors.contract import Connector, Pull, Source
 from connectors.makes import MAKES, Surroundings
 from connectors.pupils import UpnKey
 from connectors.sources import Definition, access_of
 from connectors.sources_file import SourcesFile
 from rollcall.domain.clock import london_date, now
+from rollcall.domain.codes import NATIONAL
 from rollcall.errors import RollcallError
+from schemas.registry import RegistryAway
 
 if TYPE_CHECKING:
     from rollcall.settings import Settings
@@ -51,12 +54,38 @@ async def check(
     sources = file.chosen(names)
     around = Surroundings(UpnKey.of(settings), today, hurried=True)
     gate = asyncio.Semaphore(at_once)
-    checked = await asyncio.gather(*(_source(source, file, around, gate) for source in sources.values()))
+    maps = _Maps(settings)
+    checked = await asyncio.gather(*(_source(source, file, around, gate, maps) for source in sources.values()))
     return [one for of_source in checked for one in of_source]
 
 
+class _Maps:
+    """Which code maps are published; asked of Kafka once, and only when a school has codes of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._asked: asyncio.Task[set[str]] | None = None
+
+    async def in_the_way(self, school: Source) -> list[str]:
+        """A line when no map of the school's scheme is published, or nobody can say."""
+        if school.code_scheme == NATIONAL:
+            return []
+        if self._asked is None:
+            self._asked = asyncio.ensure_future(self._published())
+        try:
+            known = await self._asked
+        except (RollcallError, RegistryAway) as error:
+            return [f"whether a code map of {school.code_scheme} is published could not be asked: {error}"]
+        if school.code_scheme in known:
+            return []
+        return [f"no code map of {school.code_scheme} is published, and its marks stay unknown until one is"]
+
+    async def _published(self) -> set[str]:
+        return set(await asyncio.to_thread(code_maps.published, self._settings))
+
+
 async def _source(
-    source: Definition, file: SourcesFile, around: Surroundings, gate: asyncio.Semaphore
+    source: Definition, file: SourcesFile, around: Surroundings, gate: asyncio.Semaphore, maps: _Maps
 ) -> list[Checked]:
     named = source.to_pull(around.today or london_date(now()))
     if source.schools and not named:
@@ -67,16 +96,16 @@ async def _source(
         if access is not None:
             async with MAKES[source.make].open(access, around) as connector:
                 schools = [one for one in await connector.discover() if source.why_not(one.id, one.urn) is None]
-                found += await asyncio.gather(*(_school(connector, one, gate) for one in schools))
+                found += await asyncio.gather(*(_school(connector, one, gate, maps) for one in schools))
     except (RollcallError, OSError) as error:
         return [Checked(source.name, None, None, [str(error)])]
     places = {school.id: place for place, school in enumerate(named)}
     return sorted(found, key=lambda one: places.get(one.school or "", 0))
 
 
-async def _school(connector: Connector, school: Source, gate: asyncio.Semaphore) -> Checked:
+async def _school(connector: Connector, school: Source, gate: asyncio.Semaphore, maps: _Maps) -> Checked:
     async with gate:
-        found = list(await connector.check(school))
+        found = [*await connector.check(school), *await maps.in_the_way(school)]
         try:
             pupils = await _pupils(connector, school)
         except RollcallError as error:

@@ -24,6 +24,7 @@ def write_durably(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     beside = file.with_name(f"{file.name}.new")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        os.fchmod(out.fileno(), 0o600)  # a file that a cut-off write left beside keeps its own mode otherwise
         out.write(text)
         out.flush()
         os.fsync(out.fileno())

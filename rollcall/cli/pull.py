@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from connectors.pulling import Round
+    from connectors.source_pulls import Round
 
 __all__ = ["register"]
 
@@ -62,6 +62,7 @@ def pull(
 
     from connectors import pulling
     from connectors.contract import Window
+    from connectors.source_pulls import Plan
     from rollcall import logging, metrics
     from rollcall.errors import UsageError
     from rollcall.settings import Settings
@@ -74,7 +75,7 @@ def pull(
     span = None if window is None else Window(window[0].date(), window[1].date())
     if span is not None and span.first_day > span.last_day:
         raise UsageError("--window: the first day is later than the last")
-    plan = pulling.Plan(
+    plan = Plan(
         what=what,  # type: ignore[arg-type]
         window=span,
         at_once=at_once,

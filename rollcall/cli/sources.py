@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from rollcall.cli._listed import listed_school, listed_source, table
 
-    from connectors.sources import Definition, School
+if TYPE_CHECKING:
     from connectors.sources_file import SourcesFile
     from rollcall.settings import Settings
 
@@ -92,7 +91,7 @@ def import_(
 
 def list_(home: Home = None, as_json: AsJson = False, today: Today = None) -> None:
     """Print every source and school, with the days on which it is pulled, and how it stands."""
-    from connectors.pulling import state_of
+    from connectors.source_pulls import state_of
     from rollcall.domain.clock import london_date, now
 
     settings = _settings(home)
@@ -101,13 +100,13 @@ def list_(home: Home = None, as_json: AsJson = False, today: Today = None) -> No
     listed = []
     for source in sources:
         states = state_of(settings, source.name)
-        schools = [_school(source, one, states.load(one.id), day) for one in source.schools]
-        listed.append({**_source(source), "schools": schools})
+        schools = [listed_school(source, one, states.load(one.id), day) for one in source.schools]
+        listed.append({**listed_source(source), "schools": schools})
     if as_json:
         typer.echo(json.dumps(listed, indent=1))
         return
     rows = [(one["name"], one["make"], school) for one in listed for school in one["schools"]]
-    _table(
+    table(
         ("Source", "Make", "School", "URN", "Codes", "From", "Until", "Stands"),
         (
             (name, make, one["id"], one["urn"], one["code_scheme"], one["from"], one["until"], one["stands"])
@@ -196,7 +195,7 @@ def check(
         ]
         typer.echo(json.dumps(rows, indent=1))
     else:
-        _table(
+        table(
             ("Source", "School", "URN", "Pupils", "What stands in the way"),
             ((one.name, one.school, one.urn, one.pupils, "; ".join(one.found) or "nothing") for one in found),
         )
@@ -225,7 +224,7 @@ def resume(name: Name, school: OneSchool = None, urn: OneUrn = None, home: Home 
     by itself. Without --school or --urn: the source; schools that were revoked one by one stay so."""
     from dataclasses import replace
 
-    from connectors.pulling import state_of
+    from connectors.source_pulls import state_of
     from rollcall.errors import UsageError
 
     _one_of(school, urn)
@@ -260,52 +259,6 @@ def _what(name: str, school: str | None, urn: int | None) -> str:
     if school is None and urn is None:
         return name
     return f"{name}, school {school}" if school is not None else f"{name}, URN {urn}"
-
-
-def _source(source: Definition) -> dict[str, Any]:
-    return {
-        "name": source.name,
-        "make": source.make,
-        "base_url": source.base_url,
-        "secret": source.secret,
-        "requests_a_second": source.requests_a_second,
-        "options": dict(source.options),
-        "revoked": [
-            {"school": one.school, "urn": one.urn, "at": one.at.isoformat(timespec="seconds"), "reason": one.reason}
-            for one in source.revoked
-        ],
-    }
-
-
-def _school(source: Definition, school: School, state: Any, day: Any) -> dict[str, Any]:
-    if why_not := source.why_not(school.id, school.urn):
-        stands = why_not
-    elif not school.in_force(day):
-        stands = "not yet" if school.first_day and day < school.first_day else "no longer"
-    elif state.stopped:
-        stands = f"stopped: {state.stopped}"
-    else:
-        stands = "not pulled yet" if state.cursor is None else f"pulled until {state.cursor:%Y-%m-%d %H:%M:%S} UTC"
-    return {
-        "id": school.id,
-        "urn": school.urn,
-        "code_scheme": school.code_scheme,
-        "secret": school.secret,
-        "from": school.first_day and school.first_day.isoformat(),
-        "until": school.last_day and school.last_day.isoformat(),
-        "stands": stands,
-    }
-
-
-def _table(headings: tuple[str, ...], rows: Iterator[tuple[Any, ...]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*headings, box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(table)
 
 
 def _file(settings: Settings) -> SourcesFile:

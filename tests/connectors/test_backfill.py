@@ -19,14 +19,15 @@ import pytest
 from connectors.backfill import Brought, Progress, Span, backfill
 from connectors.contract import Source, Window
 from connectors.files import Claim
-from connectors.pulling import Plan, backfill_runs, run, state_of
+from connectors.pulling import run
+from connectors.source_pulls import Plan, backfill_runs, state_of
 from connectors.sources import parse
 from connectors.sources_file import SourcesFile, entry_names
 from connectors.state import SourceState
 from rollcall.errors import ConfigError
 from rollcall.settings import Settings
 from tests.connectors.conftest import ReadTopic
-from tests.connectors.mis import TOKEN, FakeWonde, Trouble, mark
+from tests.connectors.mis import FakeWonde, Trouble, mark
 from tests.connectors.puller import CODES, MIS, SESSIONS, ids
 
 DAYS = ("2025-09-01", "2025-09-08", "2025-09-15", "2025-09-22", "2025-09-29")
@@ -35,7 +36,7 @@ CURSOR = datetime(2025, 10, 1, 8, 0, tzinfo=UTC)
 
 
 class DatedWonde(FakeWonde):
-    """Honours `date_from` and `date_to`, as Wonde does; `hold` holds the first request for a window that begins then."""
+    """Keeps to `date_from` and `date_to`, as Wonde does; `hold` holds up requests for the window that begins then."""
 
     def __init__(self) -> None:
         super().__init__(per_page=50)
@@ -66,12 +67,6 @@ def past() -> Iterator[DatedWonde]:
     yield server
     server.let_go.set()
     server.close()
-
-
-@pytest.fixture
-def here(stack: Any, kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("GOOD_TOKEN", TOKEN)
-    return Settings.load(home=tmp_path, kafka={"bootstrap": kafka}, registry={"url": stack.registry})
 
 
 @pytest.fixture

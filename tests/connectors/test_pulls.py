@@ -4,94 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors import checking, pulling
+from connectors import checking, code_maps, pulling, source_pulls
 from connectors.access import Access
 from connectors.contract import Window
 from connectors.encoding import Encoder
 from connectors.files import Claim
 from connectors.makes import MAKES, Make
 from connectors.publisher import Publisher
-from connectors.pulling import Parts, Plan, Round, SourcePulls, backfill_runs, state_of
 from connectors.pupils import UpnKey
-from connectors.sources import parse
-from connectors.sources_file import SourcesFile, entry_names
+from connectors.source_pulls import Parts, Plan, Round, SourcePulls, backfill_runs, state_of
+from connectors.sources_file import SourcesFile
+from rollcall.domain.codes import MapEntry
 from rollcall.settings import Settings
 from tests.connectors.conftest import ReadTopic, wait_until
-from tests.connectors.mis import TOKEN, FakeWonde, Trouble, mark, student
+from tests.connectors.installation import MARKS, command, define, outcomes, pull, when_asked
+from tests.connectors.mis import FakeWonde, Trouble, mark, student
 from tests.connectors.puller import CODES, MIS, ROSTER, SESSIONS, ids
 
 NOW = datetime(2025, 9, 10, 9, 0, tzinfo=UTC)
-MARKS = Plan(what="marks")
-
-
-@pytest.fixture
-def here(stack: Any, kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of an installation of its own, on the shared stack."""
-    monkeypatch.setenv("GOOD_TOKEN", TOKEN)
-    monkeypatch.setenv("BAD_TOKEN", "another token that is only used in tests")
-    return Settings.load(home=tmp_path, kafka={"bootstrap": kafka}, registry={"url": stack.registry})
-
-
-@pytest.fixture
-def other_mis() -> Iterator[FakeWonde]:
-    server = FakeWonde()
-    server.held = {"A1/attendance-codes": CODES, "A1/students": [student(7)], SESSIONS: [mark(7)]}
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def file(here: Settings) -> SourcesFile:
-    return SourcesFile(here.sources_file)
 
 
 @pytest.fixture
 def parts(here: Settings, file: SourcesFile, publisher: Publisher, encoder: Encoder, upn_key: UpnKey) -> Parts:
     return Parts(here, file, publisher, encoder, upn_key)
-
-
-def define(file: SourcesFile, name: str, mis: FakeWonde, *schools: tuple[str, int], **changed: Any) -> None:
-    secret = changed.pop("secret", "env:GOOD_TOKEN")
-    told = [{"id": school, "urn": urn, **changed} for school, urn in schools]
-    source = {"make": "wonde", "name": name, "base_url": mis.url, "secret": secret, "requests_a_second": 1000}
-    document = {"sources": [{**source, "schools": told}]}
-    file.take(parse(document, entry_names(document)))
-
-
-def pull(settings: Settings, plan: Plan = MARKS, *names: str) -> dict[str, Round]:
-    return {done.name: done for done in asyncio.run(pulling.run(settings, plan, names=names))}
-
-
-def outcomes(done: Round) -> list[tuple[str, str, int]]:
-    return [(one.source.id, one.outcome, one.marks) for one in done.pulled]
-
-
-@contextmanager
-def when_asked(mis: FakeWonde, path: str, nth: int, do: Callable[[], None]) -> Iterator[None]:
-    """Do something in the middle of the n-th request for a path, before it is answered."""
-    whole, seen = mis._answer, 0
-
-    def answer(asked: str, query: dict[str, str], authorization: str) -> Trouble:
-        nonlocal seen
-        seen += asked == path
-        if asked == path and seen == nth:
-            do()
-        return whole(asked, query, authorization)
-
-    mis._answer = answer  # type: ignore[method-assign]
-    yield
-    mis._answer = whole  # type: ignore[method-assign]
 
 
 # ---- side by side
@@ -121,15 +62,15 @@ def test_the_command_says_of_each_school_of_each_source_what_became_of_it(
     define(file, "good", mis, ("A1", urn), ("A2", urn + 500_000))
     define(file, "refusing", other_mis, ("A1", urn + 500_001), secret="env:BAD_TOKEN")
     file.revoke("good", "A2", None, "left the trust", NOW)
-    done = _command(here, "pull", "--json", "--what", "marks")
+    done = command(here, "pull", "--json", "--what", "marks")
     rows = json.loads(done.stdout)
     assert [(row["source"], row["school"], row["outcome"]) for row in rows] == [
         ("good", "A1", "pulled"),
         ("refusing", "A1", "stopped"),
     ]
     assert done.returncode == 1
-    assert _command(here, "pull", "--source", "good", "--what", "marks").returncode == 0
-    unknown = _command(here, "pull", "--source", "nobody")
+    assert command(here, "pull", "--source", "good", "--what", "marks").returncode == 0
+    unknown = command(here, "pull", "--source", "nobody")
     assert (unknown.returncode, unknown.stderr.strip()[-52:]) == (
         2,
         "no source is called nobody; there are good, refusing",
@@ -223,95 +164,6 @@ def test_rule_10_the_old_mis_is_pulled_until_the_day_and_the_new_one_from_the_da
     assert [page["source"] for page in read_topic(MIS, urn)] == ["old", "new"]
 
 
-# ---- permission
-
-
-def test_rule_27_a_revocation_ends_a_pull_that_waits_for_a_page_and_what_was_read_is_not_sent(
-    here: Settings, file: SourcesFile, mis: FakeWonde, urn: int, read_topic: ReadTopic
-) -> None:
-    """The server holds back its third page for a minute. The first is on Kafka, the second is read and not sent."""
-    mis.held[SESSIONS] = [mark(number) for number in range(6)]
-    define(file, "wonde", mis, ("A1", urn))
-    mis.stuck_on_third_page.set()
-    words, environment = _words(here, "pull", "--json", "--what", "marks"), _environment(here)
-    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert mis.reached_third_page.wait(60)
-        assert _command(here, "sources", "revoke", "wonde", "--urn", str(urn), "--reason", "left").returncode == 0
-        (row,) = json.loads(process.communicate(timeout=50)[0])
-    assert (row["outcome"], row["pages"]) == ("stopped", 1)
-    assert row["why"].startswith("permission was revoked at ")
-    assert row["why"].endswith(": left")
-    assert ids(read_topic(MIS, urn)) == ["A900000", "A900001"]
-    assert state_of(here, "wonde").load("A1").cursor is None
-    mis.stuck_on_third_page.clear()
-    asked = len(mis.asked)
-    assert pull(here)["wonde"].pulled == []
-    assert len(mis.asked) == asked
-    assert _command(here, "sources", "resume", "wonde", "--urn", str(urn)).returncode == 0
-    assert outcomes(pull(here)["wonde"]) == [("A1", "pulled", 6)]
-
-
-def test_a_page_that_comes_after_the_revocation_is_thrown_away_with_the_one_before_it(
-    here: Settings, file: SourcesFile, mis: FakeWonde, urn: int, read_topic: ReadTopic
-) -> None:
-    mis.held[SESSIONS] = [mark(number) for number in range(6)]
-    define(file, "wonde", mis, ("A1", urn))
-    with when_asked(mis, SESSIONS, 2, lambda: file.revoke("wonde", None, None, "left", NOW)):
-        assert outcomes(pull(here)["wonde"]) == [("A1", "stopped", 0)]
-    assert read_topic(MIS, urn) == []
-    assert len(mis.queries(SESSIONS)) == 2
-
-
-def test_a_revocation_in_the_middle_of_a_roster_ends_it_there(
-    here: Settings, file: SourcesFile, mis: FakeWonde, urn: int, read_topic: ReadTopic
-) -> None:
-    define(file, "wonde", mis, ("A1", urn))
-    mis.held[SESSIONS] = [mark(1)]
-    with when_asked(mis, "A1/students-pre-admission", 1, lambda: file.revoke("wonde", "A1", None, "left", NOW)):
-        assert outcomes(pull(here, Plan())["wonde"]) == [("A1", "stopped", 0)]
-    assert read_topic(ROSTER, urn) == []
-    assert mis.queries(SESSIONS) == []
-
-
-def test_when_the_file_breaks_in_the_middle_nothing_more_is_sent_until_it_is_mended(
-    here: Settings, file: SourcesFile, mis: FakeWonde, urn: int, read_topic: ReadTopic
-) -> None:
-    """Nobody can say whether the school still permits us."""
-    mis.held[SESSIONS] = [mark(number) for number in range(6)]
-    define(file, "wonde", mis, ("A1", urn))
-    good = file.path.read_text()
-    with when_asked(mis, SESSIONS, 2, lambda: file.path.write_text("{") and None):
-        (pulled,) = pull(here)["wonde"].pulled
-    assert (pulled.outcome, pulled.why.count("\n")) == ("failed", 0)
-    assert "sources.json is not JSON" in pulled.why
-    assert read_topic(MIS, urn) == []
-    file.path.write_text(good)
-    assert outcomes(pull(here)["wonde"]) == [("A1", "pulled", 6)]
-
-
-def test_a_source_all_of_whose_schools_are_revoked_does_not_pull_what_its_token_may_read(
-    here: Settings, file: SourcesFile, mis: FakeWonde, urn: int
-) -> None:
-    """No school left is not the same as no school named, which means all that the source lets us read."""
-    define(file, "wonde", mis, ("A1", urn))
-    file.revoke("wonde", None, urn, "left", NOW)
-    assert pull(here)["wonde"].pulled == []
-    assert mis.asked == []
-
-
-def test_a_school_that_refused_us_is_asked_again_after_resume(
-    here: Settings, file: SourcesFile, mis: FakeWonde, urn: int
-) -> None:
-    define(file, "wonde", mis, ("A1", urn))
-    mis.trouble[SESSIONS] = [Trouble(403)]
-    assert outcomes(pull(here)["wonde"]) == [("A1", "stopped", 0)]
-    asked = len(mis.asked)
-    assert outcomes(pull(here)["wonde"]) == [("A1", "stopped", 0)]
-    assert len(mis.asked) == asked
-    assert "A1" in _command(here, "sources", "resume", "wonde", "--school", "A1").stdout
-    assert outcomes(pull(here)["wonde"]) == [("A1", "pulled", 0)]
-
-
 # ---- beside a backfill
 
 
@@ -326,7 +178,7 @@ def test_a_backfill_that_runs_is_left_its_part_of_the_rate_limit(
         opened.append(access.requests_a_second)
         return real.open(access, around)
 
-    monkeypatch.setattr(pulling, "MAKES", {"wonde": Make(watched, real.address)})
+    monkeypatch.setattr(source_pulls, "MAKES", {"wonde": Make(watched, real.address)})
 
     async def play() -> None:
         pulls = SourcePulls("wonde", parts, MARKS)
@@ -349,6 +201,7 @@ def test_a_backfill_that_runs_is_left_its_part_of_the_rate_limit(
 def test_check_says_of_every_school_what_works(
     here: Settings, file: SourcesFile, mis: FakeWonde, other_mis: FakeWonde, urn: int
 ) -> None:
+    code_maps.publish(here, {f"wonde:{urn}": [MapEntry("9", "N", None, None)]}, author="test", reason="test")
     schools = [(f"A{number}", urn + 500_000 + number) for number in range(1, 5)]
     for school, at in schools:
         says = at if school != "A2" else 99
@@ -357,16 +210,19 @@ def test_check_says_of_every_school_what_works(
         mis.held[f"{school}/students"] = [] if school == "A4" else [student(1), student(2)]
     define(file, "wonde", mis, *schools)
     define(file, "refusing", other_mis, ("A1", urn), secret="env:BAD_TOKEN")
-    file.revoke("wonde", None, None, "x", NOW)
-    file.resume("wonde", None, None)
+    define(file, "mapped", mis, ("A3", urn + 500_003), code_scheme=f"wonde:{urn}")
+    define(file, "unmapped", mis, ("A3", urn + 500_003), code_scheme="local")
+    mis.trouble["A3"] *= 3
     found = asyncio.run(checking.check(here, at_once=2))
-    good, wrong_urn, codes, empty, refused = found
+    good, wrong_urn, codes, empty, refused, mapped, unmapped = found
     assert (good.found, good.pupils) == ([], 2)
     assert "has the URN 99" in wrong_urn.found[0]
     assert "1 of its codes are not national ones" in codes.found[0]
     assert (empty.found, empty.pupils) == (["its roster is empty or cannot be read"], None)
     assert (refused.name, refused.school, len(refused.found)) == ("refusing", "A1", 1)
     assert "401" in refused.found[0]
+    assert mapped.found == []
+    assert f"no code map of unmapped:{urn + 500_003} is published" in unmapped.found[0]
     assert not (here.home / "connectors" / "state").exists(), "check changes nothing"
 
 
@@ -376,33 +232,10 @@ def test_check_by_command_leaves_with_1_and_prints_rows(
     define(file, "wonde", mis, ("A1", urn), ("A2", urn + 500_000))
     mis.trouble["A1"] = [Trouble(200, {}, json.dumps({"data": {"id": "A1", "urn": urn}}).encode())]
     file.revoke("wonde", "A2", None, "left", NOW)
-    done = _command(here, "sources", "check", "--json")
+    done = command(here, "sources", "check", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (
         0,
         [{"source": "wonde", "school": "A1", "urn": urn, "pupils": 3, "found": []}],
     )
     mis.token = "another"
-    assert _command(here, "sources", "check").returncode == 1
-
-
-def _words(settings: Settings, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "rollcall.cli", *arguments, "--home", str(settings.home)]
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    return {
-        **os.environ,
-        "ROLLCALL_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
-        "ROLLCALL_REGISTRY__URL": settings.registry.url,
-    }
-
-
-def _command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        _words(settings, *arguments),
-        env=_environment(settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=90,
-    )
+    assert command(here, "sources", "check").returncode == 1

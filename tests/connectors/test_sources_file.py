@@ -112,8 +112,10 @@ def test_a_file_with_wrong_rows_imports_nothing_and_names_every_one(tmp_path: Pa
     ],
 )
 def test_what_is_wrong_is_named_by_entry_and_field_and_no_secret_is_told(changed: dict[str, Any], said: str) -> None:
+    written = document(school(1))
+    written["sources"][0].update(changed)
     with pytest.raises(WrongSources) as wrong:
-        sources(school(1), **{"schools": [school(1)], **changed} if "schools" not in changed else changed)
+        parse(written, entry_names(written))
     assert said in str(wrong.value)
     assert "a-real-token" not in str(wrong.value)
 

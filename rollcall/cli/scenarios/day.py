@@ -220,8 +220,8 @@ class Day:
     def _start_pulls(self, document: dict[str, Any]) -> tuple[Command, list[str]]:
         sources = define(self.settings, document)
         pulls = self._start(
-            "pull", "pull", "--every", "1", "--overlap", str(_OVERLAP_S), "--today", self.plan.day.isoformat(), "--json",
-            WONDE_TOKEN=_TOKEN,
+            "pull", "pull", "--every", "1", "--overlap", str(_OVERLAP_S), "--json", "--today",
+            self.plan.day.isoformat(), WONDE_TOKEN=_TOKEN,
         )  # fmt: skip
         return pulls, sources
 
