@@ -25,7 +25,7 @@ from rollcall.settings import Settings
 from schemas import wire
 from schemas.registry import Registry, UnknownSchemaId
 
-__all__ = ["TOPIC", "greatest_version", "publish", "read_map"]
+__all__ = ["TOPIC", "greatest_version", "publish", "published", "read_map"]
 
 TOPIC = "reference.code-map.v1"
 #: How long Kafka may take to answer, in seconds.
@@ -87,7 +87,12 @@ def publish(settings: Settings, maps: Mapping[str, Sequence[MapEntry]], *, autho
 
 
 def greatest_version(settings: Settings) -> int:
-    """The greatest version of any code map on the topic, 0 when there is none. Unreadable messages are passed over.
+    """The greatest version of any code map on the topic, 0 when there is none. Raises as `published` does."""
+    return max(published(settings).values(), default=0)
+
+
+def published(settings: Settings) -> dict[str, int]:
+    """The scheme of every code map on the topic, and its greatest version. Unreadable messages are passed over.
 
     Raises KafkaError when Kafka or the topic is not there, RegistryAway.
     """
@@ -102,20 +107,21 @@ def greatest_version(settings: Settings) -> int:
     )
     try:
         with Registry(settings.registry.url) as registry:
-            return _greatest(consumer, registry)
+            return _versions(consumer, registry)
     except KafkaException as error:
         raise KafkaError(f"Kafka at {settings.kafka.bootstrap}: {error.args[0].str()}") from None
     finally:
         consumer.close()
 
 
-def _greatest(consumer: Consumer, registry: Registry) -> int:
+def _versions(consumer: Consumer, registry: Registry) -> dict[str, int]:
     known = consumer.list_topics(TOPIC, timeout=_PATIENCE).topics[TOPIC]
     if known.error is not None:
         raise KafkaError(f"the topic {TOPIC} does not exist: run `rollcall topics apply`")
     unread = set(known.partitions)
     consumer.assign([TopicPartition(TOPIC, partition, OFFSET_BEGINNING) for partition in unread])
-    greatest, heard = 0, time.monotonic()
+    heard = time.monotonic()
+    versions: dict[str, int] = {}
     while unread:
         messages = consumer.consume(num_messages=100, timeout=0.1)
         if messages:
@@ -129,16 +135,17 @@ def _greatest(consumer: Consumer, registry: Registry) -> int:
                     raise KafkaException(error)
                 unread.discard(message.partition() or 0)
             elif value is not None:
-                greatest = max(greatest, _version(registry, value))
-    return greatest
+                for scheme, version in _scheme(registry, value):
+                    versions[scheme] = max(version, versions.get(scheme, 0))
+    return versions
 
 
-def _version(registry: Registry, value: bytes) -> int:
+def _scheme(registry: Registry, value: bytes) -> list[tuple[str, int]]:
     try:
         record = wire.decode(registry.get(wire.schema_id(value)), value, schemas.parsed(TOPIC))
     except (ValueError, UnknownSchemaId):
-        return 0
-    return int(record["version"])
+        return []
+    return [(str(record["scheme"]), int(record["version"]))]
 
 
 def _entry(row: Mapping[str, str | None], where: str) -> MapEntry:

@@ -8,6 +8,12 @@ The walk of a pull, for one source:
 4. when all of it is on Kafka, and every page could be read, the cursor becomes the instant at which the pull began.
 
 Killed before 4, the next pull begins at the old cursor and says the same again: nothing is lost, repeats are harmless.
+
+Before every page, while it is waited for, and before anything is sent, it is asked whether the school still permits us
+(rule 27). Once it does not, the pull ends there, and what was read and not yet sent is not sent.
+
+A pull of a window neither reads nor moves the cursor, nor any other state but the fingerprints of reference data: it
+may run beside the pulls that do.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -24,13 +31,14 @@ import structlog
 
 from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, Source, SourceStopped, Window
 from connectors.encoding import Encoder, RegistryAway, days, milliseconds
+from connectors.permission import NotPermitted, Permission
 from connectors.publisher import Publisher
 from connectors.refused import RefusedFolder
 from connectors.state import SourceState, StateFolder
 from rollcall import metrics
 from rollcall.errors import RollcallError
 
-__all__ = ["OVERLAP", "Pulled", "Runner"]
+__all__ = ["OVERLAP", "Outcome", "Pulled", "Runner", "What"]
 
 log = structlog.get_logger()
 
@@ -59,9 +67,11 @@ class Pulled:
 
 
 class Runner:
-    """Runs one connector's pulls. Safe to run for many sources at once; two runners must not share a state folder.
+    """Runs one connector's pulls. Safe to run for many sources at once; of the runners that share a state folder only
+    one may pull without a window.
 
     at_once: so many sources are pulled at the same time; one that fails or waits holds up none of the others.
+    why_not: why a source may not be pulled at this moment, None when it may (`connectors.permission`).
     """
 
     def __init__(
@@ -74,6 +84,7 @@ class Runner:
         *,
         at_once: int = 8,
         overlap: timedelta = OVERLAP,
+        why_not: Callable[[Source], str | None] = lambda _source: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._connector = connector
@@ -83,6 +94,7 @@ class Runner:
         self._refused = refused
         self._gate = asyncio.Semaphore(at_once)
         self._overlap = overlap
+        self._permission = Permission(why_not)
         self._now = now
         #: The cursor of every source met, by its id: for the metric of how far behind the oldest is.
         self._cursors: dict[str, datetime] = {}
@@ -123,22 +135,26 @@ class Runner:
                 self._cursors[source.id] = state.cursor
             pull = self._begin(source, state, window)
             if what != "marks":
-                state = await self._publish_references(pull, state, pulled)
+                await self._publish_references(pull, state, pulled)
             if what != "roster":
                 whole = await self._publish_marks(pull, pulled)
                 if not whole:
                     pulled.outcome = "incomplete"
                     pulled.why = "a page could not be read and is kept; the cursor stays, and it is asked for again"
                 elif window is None:
-                    state = replace(state, cursor=pull.taken_at)
+                    self._state.change(source.id, lambda now: replace(now, cursor=pull.taken_at))
                     self._cursors[source.id] = pull.taken_at
-            self._state.save(source.id, replace(state, stopped=None, credential=None))
+            if window is None and state.stopped is not None:
+                self._state.change(source.id, lambda now: replace(now, stopped=None, credential=None))
+        except NotPermitted as error:
+            pulled.outcome, pulled.why = "stopped", str(error)
+            log.warning("pull_not_permitted", connector=name, school=source.id, urn=source.urn, why=str(error))
         except SourceStopped as error:
             metrics.CONNECTOR_PAGES.labels(connector=name, outcome="refused").inc()
             pulled.outcome, pulled.why = "stopped", str(error)
-            stopped = replace(self._state.load(source.id), stopped=str(error), credential=source.credential)
-            self._state.save(source.id, stopped)
             log.error("source_stopped", connector=name, school=source.id, urn=source.urn, why=str(error))
+            if window is None:
+                self._stop(pulled)
         except (RollcallError, RegistryAway, OSError) as error:
             pulled.outcome, pulled.why = "failed", _why(error)
             log.warning("pull_failed", connector=name, school=source.id, urn=source.urn, why=pulled.why)
@@ -146,6 +162,14 @@ class Runner:
             pulled.outcome, pulled.why = "failed", f"unforeseen: {type(error).__name__}; the log says where"
             log.error("pull_broken", connector=name, school=source.id, urn=source.urn, exc_info=error)
         return pulled
+
+    def _stop(self, pulled: Pulled) -> None:
+        """Remember that the source refused us, so that it is left alone until its secret is another one."""
+        source = pulled.source
+        try:
+            self._state.change(source.id, lambda now: replace(now, stopped=pulled.why, credential=source.credential))
+        except (RollcallError, OSError) as error:
+            log.error("state_not_kept", connector=self._connector.name, school=source.id, why=_why(error))
 
     def _begin(self, source: Source, state: SourceState, window: Window | None) -> Pull:
         now = self._now()
@@ -158,37 +182,37 @@ class Runner:
             window=window,
         )
 
-    async def _publish_references(self, pull: Pull, state: SourceState, pulled: Pulled) -> SourceState:
-        async for reference in self._connector.reference(pull):
-            place = f"{reference.topic}|{reference.key}"
-            fingerprint = _fingerprint(reference)
-            if state.published.get(place) == fingerprint:
-                continue
-            await self._deliver(reference.topic, reference.key, reference.record)
-            state = replace(state, published={**state.published, place: fingerprint})
-            self._state.save(pull.source.id, state)
-            pulled.references += 1
-        return state
+    async def _publish_references(self, pull: Pull, state: SourceState, pulled: Pulled) -> None:
+        async with aclosing(self._permission.during(pull.source, self._connector.reference(pull))) as references:
+            async for reference in references:
+                place = f"{reference.topic}|{reference.key}"
+                fingerprint = _fingerprint(reference)
+                if state.published.get(place) == fingerprint:
+                    continue
+                await self._deliver(pull.source, reference.topic, reference.key, reference.record)
+                self._state.change(pull.source.id, _published(place, fingerprint))
+                pulled.references += 1
 
     async def _publish_marks(self, pull: Pull, pulled: Pulled) -> bool:
         """Steps 2 and 3. Whether every page could be read."""
         every_page, every_record = True, True
         held: dict[str, Any] | None = None  # one message is held back: only the end tells which is the last
         number = 0
-        async for page in self._connector.pull(pull):
-            if isinstance(page, BadPage):
-                every_page = False
-                self._keep_page(pull, page, pulled)
-                continue
-            said = self._connector.to_message(pull, page)
-            if said.refused:
-                every_record = False
-                self._keep_records(pull, page, said, pulled)
-            for part in _parts(said):
-                if held is not None:
-                    await self._publish_page(pull, held, pulled)
-                held = self._record(pull, number, part)
-                number += 1
+        async with aclosing(self._permission.during(pull.source, self._connector.pull(pull))) as pages:
+            async for page in pages:
+                if isinstance(page, BadPage):
+                    every_page = False
+                    self._keep_page(pull, page, pulled)
+                    continue
+                said = self._connector.to_message(pull, page)
+                if said.refused:
+                    every_record = False
+                    self._keep_records(pull, page, said, pulled)
+                for part in _parts(said):
+                    if held is not None:
+                        await self._publish_page(pull, held, pulled)
+                    held = self._record(pull, number, part)
+                    number += 1
         if held is None and pull.complete:
             held = self._record(pull, number, MarksPage())  # an empty window is news; nothing changed is none
         if held is not None:
@@ -211,7 +235,7 @@ class Runner:
         log.error("records_unreadable", school=pull.source.id, records=len(said.refused), why=why, kept=kept)
 
     async def _publish_page(self, pull: Pull, record: dict[str, Any], pulled: Pulled) -> None:
-        await self._deliver(TOPIC, str(pull.source.urn), record)
+        await self._deliver(pull.source, TOPIC, str(pull.source.urn), record)
         metrics.CONNECTOR_PAGES.labels(connector=self._connector.name, outcome="published").inc()
         pulled.pages += 1
         pulled.marks += len(record["marks"])
@@ -235,9 +259,10 @@ class Runner:
             "deletions": list(said.deletions),
         }
 
-    async def _deliver(self, topic: str, key: str, record: Mapping[str, Any]) -> None:
+    async def _deliver(self, source: Source, topic: str, key: str, record: Mapping[str, Any]) -> None:
         if not self._encoder.knows_ids:
             await asyncio.to_thread(self._encoder.ready)
+        self._permission.demand(source)
         await self._publisher.deliver(topic, key.encode("ascii"), self._encoder.encode(topic, dict(record)))
 
     def _tell_cursor_age(self) -> None:
@@ -263,6 +288,10 @@ def _why(error: Exception) -> str:
     if isinstance(error, RegistryAway):
         return "the schema registry does not answer"
     return f"state or refused pages cannot be kept ({type(error).__name__}): is the disk full?"
+
+
+def _published(place: str, fingerprint: str) -> Callable[[SourceState], SourceState]:
+    return lambda now: replace(now, published={**now.published, place: fingerprint})
 
 
 def _fingerprint(reference: Reference) -> str:

@@ -7,12 +7,13 @@ state that is lost is no loss of data: the source is read from its beginning aga
 from __future__ import annotations
 
 import json
-import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from connectors.files import locked, write_durably
 from rollcall.errors import ConfigError
 
 __all__ = ["SourceState", "StateFolder"]
@@ -40,6 +41,10 @@ class StateFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def ids(self) -> list[str]:
+        """Every source there is a state of."""
+        return sorted(file.stem for file in self._folder.glob("*.json"))
+
     def load(self, source_id: str) -> SourceState:
         """The state of a source; the empty one when there is none. Raises ConfigError when it cannot be read."""
         file = self._file(source_id)
@@ -60,25 +65,23 @@ class StateFolder:
 
     def save(self, source_id: str, state: SourceState) -> None:
         """Make this the state, durably: on return it survives a crash of the machine. Raises OSError."""
-        file = self._file(source_id)
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         stored = {
             "cursor": None if state.cursor is None else state.cursor.isoformat(),
             "stopped": state.stopped,
             "credential": state.credential,
             "published": state.published,
         }
-        beside = file.with_name(f"{file.name}.new")
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-            json.dump(stored, out)
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(file)
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_durably(self._file(source_id), json.dumps(stored))
+
+    def change(self, source_id: str, how: Callable[[SourceState], SourceState]) -> SourceState:
+        """Save what `how` makes of the state as it stands now, and return it; processes wait for each other here.
+
+        So whoever changes one thing leaves the rest as another left it. Raises ConfigError, OSError.
+        """
+        with locked(self._folder / ".lock"):
+            state = how(self.load(source_id))
+            self.save(source_id, state)
+        return state
 
     def _file(self, source_id: str) -> Path:
         if not _FILE_NAME.match(source_id) or source_id.startswith("."):

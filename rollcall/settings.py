@@ -21,6 +21,7 @@ from rollcall.errors import ConfigError
 
 __all__ = [
     "ClickHouseSettings",
+    "ConnectorSettings",
     "IdentitySettings",
     "IngestSettings",
     "KafkaSettings",
@@ -123,6 +124,12 @@ class IngestSettings(_Section):
     max_body_bytes: int = Field(4_194_304, ge=1_024, description="A larger request is refused with 413.")
 
 
+class ConnectorSettings(_Section):
+    """The systems that are pulled."""
+
+    sources_file: Path | None = Field(None, description="The sources and their schools, else <home>/sources.json.")
+
+
 class IdentitySettings(_Section):
     """The key that turns a UPN into a reference at the edge (rule 27)."""
 
@@ -155,6 +162,7 @@ class Settings(BaseSettings):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     worker: WorkerSettings = WorkerSettings()
     ingest: IngestSettings = IngestSettings()
+    connectors: ConnectorSettings = ConnectorSettings()
     identity: IdentitySettings = IdentitySettings()
     observability: ObservabilitySettings = ObservabilitySettings()
 
@@ -191,6 +199,11 @@ class Settings(BaseSettings):
     def ingest_keys_file(self) -> Path:
         """Where the ingest API's hashed keys are."""
         return self.ingest.keys_file or self.home / "ingest-keys.json"
+
+    @property
+    def sources_file(self) -> Path:
+        """Where the sources are: which systems are pulled, for which schools."""
+        return self.connectors.sources_file or self.home / "sources.json"
 
     @property
     def upn_key_file(self) -> Path:

@@ -9,7 +9,6 @@ import httpx
 
 from connectors.access import DEFAULT_REQUESTS_A_SECOND
 from connectors.http import HttpClient, LetIn, Paging, Patience, RawPage, Unreadable
-from connectors.wonde.config import NAME
 from rollcall.errors import SourceError
 
 __all__ = ["Patience", "RawPage", "Unreadable", "WondeClient"]
@@ -28,7 +27,7 @@ class WondeClient:
         self,
         base_url: str,
         *,
-        name: str = NAME,
+        name: str = "wonde",
         patience: Patience | None = None,
         a_second: float = DEFAULT_REQUESTS_A_SECOND,
     ) -> None:

@@ -19,16 +19,18 @@ from connectors.records import read_page
 from connectors.roster import TOPIC as ROSTER_TOPIC
 from connectors.wonde import shape
 from connectors.wonde.client import Unreadable, WondeClient
-from connectors.wonde.config import NAME
 from connectors.wonde.roster import Listed, roster
 from rollcall import metrics
 from rollcall.domain.clock import london_date
 from rollcall.domain.codes import BY_CODE, NATIONAL
 from rollcall.errors import SourceError
 
-__all__ = ["WondeConnector"]
+__all__ = ["VERSION", "WondeConnector"]
 
 log = structlog.get_logger()
+
+#: The version of the API that this connector reads; a base URL may leave it out.
+VERSION = "/v1.0"
 
 _SESSIONS, _LESSONS, _DELETIONS = "attendance/session", "attendance/lesson", "deletions"
 #: Where pupils are listed, and the enrolment status that the list itself says, if any (rule 11).
@@ -41,7 +43,7 @@ class WondeConnector(Connector):
     today: the day it is, for the pupils' ages; None: the day it really is in London. A played day of the past needs it.
     """
 
-    make = NAME
+    make = "wonde"
 
     def __init__(self, access: Access, client: WondeClient, upn_key: UpnKey, *, today: date | None = None) -> None:
         super().__init__(access.name)

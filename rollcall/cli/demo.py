@@ -45,7 +45,7 @@ def demo(
 ) -> None:
     """Play one school day of a trust on this machine, with everything that goes wrong in one, and prove the answer.
 
-    Real Kafka, a schema registry, the real ClickHouse engine, the ingest API, the Wonde connector, the reference loader
+    Real Kafka, a schema registry, the real ClickHouse engine, the ingest API, the pulls, the reference loader
     and the worker, each a process of its own; the schools are simulated. Exit 0 only when the answer is equal to the
     truth that the simulated schools know, and every message and every mark is accounted for.
     """

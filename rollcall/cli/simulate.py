@@ -28,8 +28,8 @@ def simulate(
     key_file: Annotated[
         Path | None, typer.Option(help="JSON: API key of the ingest API by source (classroom, tutor-app).")
     ] = None,
-    wonde_config: Annotated[
-        Path | None, typer.Option(help="Write the configuration for `rollcall wonde pull` here.")
+    sources: Annotated[
+        Path | None, typer.Option(help="Write what `rollcall sources import` takes here (.json).")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same estate.")] = 1,
     schools: Annotated[int, typer.Option(min=1, help="Schools; from 500 on in the nation's mix of phases.")] = 48,
@@ -71,7 +71,7 @@ def simulate(
             settings.kafka.client_config(), settings.registry.url, UpnKey.of(settings).reference
         )
         typer.echo(f"{count} messages of reference data published", err=True)
-    posted, requests = _play(estate, ingest_url, keys, port, wonde_config, tick_seconds, hold)
+    posted, requests = _play(estate, ingest_url, keys, port, sources, tick_seconds, hold)
     summary = {
         "seed": seed,
         "date": day,
@@ -110,7 +110,7 @@ def _play(
     ingest_url: str | None,
     keys: dict[str, str],
     port: int,
-    wonde_config: Path | None,
+    sources: Path | None,
     tick_seconds: float,
     hold: bool,
 ) -> tuple[int, dict[int, int]]:
@@ -124,14 +124,15 @@ def _play(
     from rich.progress import Progress
 
     from connectors.estate.estate import Estate
+    from rollcall.cli.scenarios.ground import sources_of
 
     assert isinstance(estate, Estate)
     posted = 0
     token = os.environ.get("WONDE_TOKEN", "estate-token")
     with estate.serve(port=port, token=token) as server, Progress(console=Console(stderr=True)) as progress:
         typer.echo(f"Wonde-shaped server: {server.base_url} (token in WONDE_TOKEN)", err=True)
-        if wonde_config is not None:
-            wonde_config.write_text(json.dumps(server.config("env:WONDE_TOKEN"), indent=2), encoding="utf-8")
+        if sources is not None:
+            sources.write_text(json.dumps(sources_of(server), indent=2), encoding="utf-8")
         total = sum(len(submissions) for submissions in estate.script.submissions) if ingest_url else len(estate.ticks)
         bar = progress.add_task("Playing the day", total=total)
         for tick in estate.ticks:

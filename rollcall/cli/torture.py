@@ -32,7 +32,7 @@ def torture(
     points: Annotated[
         str | None,
         typer.Option(
-            help="Fail points and join, kill, zombie, clickhouse, kafka, ingest, wonde, roster, codes; commas between."
+            help="Fail points and join, kill, zombie, clickhouse, kafka, ingest, pulls, roster, codes; commas between."
         ),
     ] = None,
     schools: Annotated[int, typer.Option(min=2, help="Schools of the estate.")] = 4,

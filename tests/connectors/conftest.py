@@ -17,8 +17,10 @@ from connectors.encoding import Encoder
 from connectors.ingest.keys import KeyRing, add
 from connectors.publisher import Publisher
 from connectors.pupils import UpnKey
+from connectors.sources_file import SourcesFile
+from rollcall.settings import Settings
 from schemas import topics, wire
-from tests.connectors.mis import FakeWonde, student
+from tests.connectors.mis import TOKEN, FakeWonde, mark, student
 from tests.connectors.puller import CODES, SESSIONS, Puller
 
 _URNS = itertools.count(100_001)
@@ -98,6 +100,27 @@ def mis() -> Iterator[FakeWonde]:
 @pytest.fixture
 def puller(mis: FakeWonde, urn: int, publisher: Publisher, encoder: Encoder, tmp_path: Path) -> Puller:
     return Puller(mis, urn, publisher, encoder, tmp_path)
+
+
+@pytest.fixture
+def here(stack: Any, kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an installation of its own, on the shared stack."""
+    monkeypatch.setenv("GOOD_TOKEN", TOKEN)
+    monkeypatch.setenv("BAD_TOKEN", "another token that is only used in tests")
+    return Settings.load(home=tmp_path, kafka={"bootstrap": kafka}, registry={"url": stack.registry})
+
+
+@pytest.fixture
+def other_mis() -> Iterator[FakeWonde]:
+    server = FakeWonde()
+    server.held = {"A1/attendance-codes": CODES, "A1/students": [student(7)], SESSIONS: [mark(7)]}
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def file(here: Settings) -> SourcesFile:
+    return SourcesFile(here.sources_file)
 
 
 def make_topics(bootstrap: str) -> None:

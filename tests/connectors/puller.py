@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from connectors.access import Access
 from connectors.contract import Window
 from connectors.encoding import Encoder
 from connectors.publisher import Publisher
@@ -16,7 +17,6 @@ from connectors.pupils import UpnKey
 from connectors.refused import RefusedFolder
 from connectors.runner import Pulled, Runner
 from connectors.state import StateFolder
-from connectors.wonde import config
 from connectors.wonde.client import WondeClient
 from connectors.wonde.connector import WondeConnector
 from tests.connectors.mis import TOKEN, FakeWonde
@@ -42,7 +42,7 @@ class Puller:
 
     def pull(self, window: Window | None = None, what: Any = "all") -> list[Pulled]:
         async def once() -> list[Pulled]:
-            told = config.build(self.mis.url, self.token, self.schools or [("A1", self.urn, "national")])
+            told = Access.of("wonde", self.mis.url, self.token, self.schools or [("A1", self.urn, "national")])
             client = WondeClient(told.base_url, patience=QUICK, a_second=10_000)
             connector = WondeConnector(told, client, UpnKey(b"k" * 32, "k1"), today=date(2025, 9, 10))
             runner = Runner(

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from connectors.access import Access
 from connectors.contract import Connector
 from connectors.pupils import UpnKey
-from connectors.wonde import config
 from connectors.wonde.client import WondeClient
 from connectors.wonde.connector import WondeConnector
 from tests.connectors.contract import BEGAN, UPN, FollowsLinks, HttpConnectorContract, HttpMadeSource, Said
@@ -21,7 +21,7 @@ from tests.connectors.pull_child import QUICK
 def connector(url: str, urn: int) -> tuple[Connector, Callable[[], Awaitable[None]]]:
     """A connector of one school, and what closes it."""
     client = WondeClient(url, patience=QUICK, a_second=10_000)
-    access = config.build(url, TOKEN, [("A1", urn, "local")])
+    access = Access.of("wonde", url, TOKEN, [("A1", urn, "local")])
     key = UpnKey(b"a key that is only used in tests", "k1")
     return WondeConnector(access, client, key, today=date(2025, 11, 5)), client.aclose
 

@@ -8,9 +8,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from connectors.access import Access
 from connectors.contract import Source, Window
 from connectors.pupils import UpnKey
-from connectors.wonde import config
 from connectors.wonde.client import WondeClient
 from connectors.wonde.connector import WondeConnector
 from tests.connectors.conftest import ReadTopic
@@ -161,7 +161,7 @@ def test_schools_come_from_wonde_where_the_configuration_names_none(mis: FakeWon
     async def discover() -> list[Source]:
         client = WondeClient(mis.url, patience=QUICK)
         try:
-            connector = WondeConnector(config.build(mis.url, TOKEN, []), client, UpnKey(b"k" * 32, "k1"))
+            connector = WondeConnector(Access.of("wonde", mis.url, TOKEN, []), client, UpnKey(b"k" * 32, "k1"))
             return list(await connector.discover())
         finally:
             await client.aclose()

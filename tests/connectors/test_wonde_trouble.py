@@ -217,9 +217,10 @@ def test_kill_in_the_middle_of_a_pull_loses_and_skips_nothing(
     """SIGKILL when the first page is on Kafka, the second is read and the third is not; then the same command again."""
     mis.held[SESSIONS] = [mark(number) for number in range(6)]
     (tmp_path / "token").write_text(TOKEN)
-    command = [sys.executable, "-c", "from rollcall.cli.app import main; main()", "wonde", "pull", "--json"]
-    command += ["--home", str(tmp_path / "home"), "--what", "marks", "--school", f"A1={urn}"]
-    command += ["--base-url", mis.url, "--token-file", str(tmp_path / "token")]
+    source = {"make": "wonde", "name": "wonde", "base_url": mis.url, "secret": "file:token"}
+    document = {"sources": [{**source, "schools": [{"id": "A1", "urn": urn}]}]}
+    (tmp_path / "sources.json").write_text(json.dumps(document))
+    command = [sys.executable, "-m", "rollcall.cli", "pull", "--json", "--home", str(tmp_path), "--what", "marks"]
     environment = {**os.environ, "ROLLCALL_KAFKA__BOOTSTRAP": kafka, "ROLLCALL_REGISTRY__URL": stack.registry}
     mis.stuck_on_third_page.set()
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:

@@ -23,6 +23,7 @@ from connectors.estate.marks import Arrival
 from connectors.estate.messages import PupilRefs
 from connectors.estate.topic_log import Decoded, Logged, decode, read_topics
 from connectors.estate.wonde_shape import NEVER_IN_KAFKA
+from rollcall.cli.scenarios.ground import sources_of
 from rollcall.settings import Settings
 from schemas import topics
 from tests.estate.conftest import DAY
@@ -45,10 +46,14 @@ def test_nothing_that_names_a_person_reaches_kafka(
     for tick in estate.ticks:
         estate.advance(tick)
     with estate.serve() as server:
-        config = tmp_path / "wonde.json"
-        config.write_text(json.dumps(server.config("env:WONDE_TOKEN")), encoding="utf-8")
-        pull = ["wonde", "pull", "--config", str(config), "--today", DAY.isoformat(), "--home", str(stack_home)]
-        environment = {**os.environ, "WONDE_TOKEN": server.token}
+        sources = tmp_path / "sources.json"
+        sources.write_text(json.dumps(sources_of(server)), encoding="utf-8")
+        pull = ["pull", "--today", DAY.isoformat(), "--home", str(stack_home)]
+        environment = {
+            **os.environ,
+            "WONDE_TOKEN": server.token,
+            "ROLLCALL_CONNECTORS__SOURCES_FILE": str(sources),
+        }
         done = subprocess.run(
             [sys.executable, "-m", "rollcall.cli", *pull], env=environment, capture_output=True, text=True, check=False
         )

@@ -45,7 +45,7 @@ def test_docker_refuses_it_without_the_secrets(missing: str, compose: list[str])
     assert missing in done.stderr
 
 
-@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"prepare", "wonde"}))
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"prepare", "pull"}))
 def test_a_service_that_stays_up_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
 

@@ -3,7 +3,7 @@
 The order of things, as an operator would do them by hand:
 
     rollcall up, migrate, schemas register, topics apply     the ground
-    rollcall reference run, rollcall wonde pull --every 1    schools, rosters, timetables, code maps: before any mark
+    rollcall sources import, pull --every 1, reference run   schools, rosters, timetables, code maps: before any mark
     rollcall worker, rollcall ingest run                     then the day itself, in four ticks
     rollcall reconcile, verify, report day                   what came of it
 
@@ -31,7 +31,7 @@ from connectors.estate.schools import SOURCES
 from connectors.estate.verdict import Verdict
 from connectors.pupils import UpnKey
 from rollcall.cli.reconcile import watermarks
-from rollcall.cli.scenarios.ground import Gauge, Taken, lay, load, rounds, sender_keys
+from rollcall.cli.scenarios.ground import Gauge, Taken, define, lay, load, rounds, sender_keys, sources_of
 from rollcall.cli.scenarios.processes import Command, remember, stop_remembered, wait_until
 from rollcall.errors import UsageError
 from rollcall.settings import Settings
@@ -156,17 +156,17 @@ class Day:
             with estate.serve(token=_TOKEN) as server:
                 with self._part("Schools, rosters, timetables, codes"):
                     self._start("reference", "reference", "run")
-                    wonde = self._start_pulls(server.config("env:WONDE_TOKEN"))
+                    pulling, sources = self._start_pulls(sources_of(server))
                     ingest = self._start_ingest()
                     estate.publish_reference(self.settings.kafka.client_config(), self.settings.registry.url, refs)
                     keys = self._keys(estate)
-                    wait_until("rosters from Wonde", lambda: rounds(wonde) > 0, _REFERENCE_S, self.commands)
+                    wait_until("rosters", lambda: rounds(pulling, sources) > 0, _REFERENCE_S, self.commands)
                     wait_until("the reference loader", gauge.reference_applied, _REFERENCE_S, self.commands, 0.2)
                 with self._part("The day: registers posted, MIS pulled"):
                     self._start("worker", "worker")
                     self.ingest_url = ingest.hear(r"ingest API: (\S+)", _START_S)[1]
                     posted = self._post(estate, keys, gauge, refs)
-                    pulls = self._last_pull(wonde)
+                    pulls = self._last_pull(pulling, sources)
                 with self._part("Marks taken in and derived"):
                     gauge.drain(_DRAIN_S, self._check, self._tell_taken)
             found = self._judge(estate, client, refs, posted, pulls)
@@ -197,7 +197,7 @@ class Day:
         client = connect(self.settings.clickhouse)
         gauge = Gauge(self.settings, client)
         try:
-            if not gauge.empty():
+            if not gauge.empty() or self.settings.sources_file.exists():
                 raise UsageError(
                     f"{self.plan.home} holds data that no demo made, and a demo needs an empty stack: "
                     "give it a folder of its own with --home"
@@ -217,14 +217,13 @@ class Day:
         wished = self.settings.ingest.port
         return self._start("ingest", "ingest", "run", "--port", str(wished if port_is_free(wished) else 0))
 
-    def _start_pulls(self, config: dict[str, Any]) -> Command:
-        file = self.stack.home / "demo-wonde.json"
-        # The server is ours and on loopback: no reason to be as polite as with Wonde's own.
-        write_atomically(file, json.dumps({**config, "requests_a_second": 1000}, indent=2))
-        return self._start(
-            "wonde", "wonde", "pull", "--config", str(file), "--every", "1", "--overlap", str(_OVERLAP_S), "--today",
-            self.plan.day.isoformat(), "--json", WONDE_TOKEN=_TOKEN,
+    def _start_pulls(self, document: dict[str, Any]) -> tuple[Command, list[str]]:
+        sources = define(self.settings, document)
+        pulls = self._start(
+            "pull", "pull", "--every", "1", "--overlap", str(_OVERLAP_S), "--json", "--today",
+            self.plan.day.isoformat(), WONDE_TOKEN=_TOKEN,
         )  # fmt: skip
+        return pulls, sources
 
     def _keys(self, estate: Estate) -> dict[str, str]:
         urns = {name: [school.urn for school in estate.schools if school.source == name] for name in SOURCES}
@@ -252,13 +251,13 @@ class Day:
             self._check()
         return posted
 
-    def _last_pull(self, wonde: Command) -> int:
+    def _last_pull(self, pulls: Command, sources: list[str]) -> int:
         """Wait for a round that began after the last change, then end the pulls: the MIS ends with this process."""
-        begun = rounds(wonde)
-        wait_until("the last pull", lambda: rounds(wonde) >= begun + 2, _REFERENCE_S, self.commands)
-        wonde.stop()
-        self.commands.remove(wonde)
-        return rounds(wonde)
+        begun = rounds(pulls, sources)
+        wait_until("the last pull", lambda: rounds(pulls, sources) >= begun + 2, _REFERENCE_S, self.commands)
+        pulls.stop()
+        self.commands.remove(pulls)
+        return rounds(pulls, sources)
 
     def _tell_taken(self, taken: Taken) -> None:
         self._teller.amount(taken.marks, None if taken.waiting else taken.marks)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka import KafkaError as LibrdkafkaError
 from confluent_kafka.admin import AdminClient
 
 from connectors.ingest import keys
+from connectors.sources import parse
+from connectors.sources_file import SourcesFile, entry_names
 from rollcall.cli.scenarios.processes import Command
 from rollcall.errors import KafkaError
 from rollcall.logging import quiet_librdkafka
@@ -23,7 +25,10 @@ from schemas.registry import Registry
 from sinks import reference
 from sinks.migrate import migrate, server
 
-__all__ = ["Gauge", "Taken", "lay", "load", "rounds", "sender_keys"]
+if TYPE_CHECKING:
+    from connectors.estate.wonde_server import WondeServer
+
+__all__ = ["Gauge", "Taken", "define", "lay", "load", "rounds", "sender_keys", "sources_of"]
 
 _TIMEOUT = 30.0
 #: A partition that was just made has no leader for a moment.
@@ -53,10 +58,30 @@ def sender_keys(settings: Settings, sources: tuple[str, ...], urns: dict[str, li
     return {source: keys.add(settings.ingest_keys_file, source, urns[source])[1] for source in sources if urns[source]}
 
 
-def rounds(pulls: Command) -> int:
-    """How many rounds `rollcall wonde pull --every ... --json` has finished in which every school was pulled whole."""
-    found = (json.loads(line) for line in pulls.said.splitlines() if line.startswith("[{"))
-    return sum(all(school["outcome"] == "pulled" for school in one) for one in found)
+def sources_of(server: WondeServer) -> dict[str, Any]:
+    """What `rollcall sources import` takes for the estate's server; its token is in the variable WONDE_TOKEN."""
+    told = server.config("env:WONDE_TOKEN")
+    # The server is ours and on loopback: no reason to be as polite as with Wonde's own.
+    wonde = {"make": "wonde", "base_url": told["base_url"], "secret": told["token"], "requests_a_second": 1000}
+    return {"sources": [{**wonde, "schools": told["schools"]}]}
+
+
+def define(settings: Settings, document: dict[str, Any]) -> list[str]:
+    """What `rollcall sources import` does with it; returns the names of the sources. Raises ConfigError."""
+    sources = parse(document, entry_names(document))
+    SourcesFile(settings.sources_file).take(sources)
+    return [source.name for source in sources]
+
+
+def rounds(pulls: Command, sources: Sequence[str]) -> int:
+    """How many rounds `rollcall pull --every ... --json` has finished of each of these sources, at least, in which
+    every school was pulled whole."""
+    whole = dict.fromkeys(sources, 0)
+    for line in pulls.said.splitlines():
+        if line.startswith("[{"):
+            schools = json.loads(line)
+            whole[schools[0]["source"]] += all(school["outcome"] == "pulled" for school in schools)
+    return min(whole.values())
 
 
 class Taken(NamedTuple):

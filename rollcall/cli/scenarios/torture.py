@@ -6,7 +6,6 @@ A scenario is a function of the arena and of how often it kills; it leaves nothi
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import threading
 import time
@@ -18,7 +17,7 @@ from typing import Any
 from connectors.estate.schools import SOURCES
 from rollcall.cli.scenarios import changed
 from rollcall.cli.scenarios.arena import Arena
-from rollcall.cli.scenarios.ground import rounds, sender_keys
+from rollcall.cli.scenarios.ground import define, rounds, sender_keys, sources_of
 from rollcall.cli.scenarios.processes import Command, wait_until
 from rollcall.errors import UsageError
 from rollcall.failpoints import FAIL_POINTS
@@ -176,7 +175,7 @@ def kill_ingest(arena: Arena, kills: int) -> None:
 
 
 def kill_connector(arena: Arena, kills: int) -> None:
-    """kill -9 of the Wonde connector in the middle of a round; it goes on from its cursor, and skips no page."""
+    """kill -9 of the pulls in the middle of a round; they go on from their cursors, and skip no page."""
 
     def crash(_ingest: Command, pulls: Command) -> None:
         arena.kill(pulls)
@@ -204,11 +203,10 @@ def _crash_while_posting(arena: Arena, crash: Callable[[Command, Command], None]
             posted.release(total)
 
     with estate.serve() as server, arena.working():
-        config = arena.stack.home / "torture-wonde.json"
-        config.write_text(json.dumps({**server.config("env:WONDE_TOKEN"), "requests_a_second": 1000}))
+        sources = define(arena.settings, sources_of(server))
         pulls = arena.start(
-            "wonde", "wonde", "pull", "--config", str(config), "--every", "1", "--overlap", "5", "--json", "--today",
-            max(estate.dates).isoformat(), WONDE_TOKEN=server.token,
+            "pull", "pull", "--every", "1", "--overlap", "5", "--json", "--today", max(estate.dates).isoformat(),
+            WONDE_TOKEN=server.token,
         )  # fmt: skip
         posting = threading.Thread(target=post, name="posting")
         posting.start()
@@ -218,9 +216,9 @@ def _crash_while_posting(arena: Arena, crash: Callable[[Command, Command], None]
         posting.join()
         if failed:
             raise failed[0]
-        pulls = arena.running("wonde")
-        begun = rounds(pulls)
-        wait_until("whole rounds of pulls", lambda: rounds(pulls) >= begun + 2, _START_S, [pulls])
+        pulls = arena.running("pull")
+        begun = rounds(pulls, sources)
+        wait_until("whole rounds of pulls", lambda: rounds(pulls, sources) >= begun + 2, _START_S, [pulls])
         arena.kill(pulls)
         arena.drain()
     arena.stop(arena.running("ingest"))
@@ -234,14 +232,14 @@ FAULTS: dict[str, Callable[[Arena, int], None]] = {
     "kill -9 of ClickHouse": kill_clickhouse,
     "kill -9 of Kafka": kill_kafka,
     "kill -9 of the ingest API": kill_ingest,
-    "kill -9 of the Wonde connector": kill_connector,
+    "kill -9 of the pulls": kill_connector,
     "roster changed before recovery": changed.roster,
     "code map changed before recovery": changed.code_map,
 }
 
 #: What a person types for them, in the same order.
 SHORT: dict[str, str] = dict(
-    zip(("join", "kill", "zombie", "clickhouse", "kafka", "ingest", "wonde", "roster", "codes"), FAULTS, strict=True)
+    zip(("join", "kill", "zombie", "clickhouse", "kafka", "ingest", "pulls", "roster", "codes"), FAULTS, strict=True)
 )
 #: The last line of every table: the days are played to their end, and the truth is asked.
 REST = "the rest of the days, undisturbed"

@@ -1,0 +1,225 @@
+"""The pulls of one source: its connector, kept open from round to round, and what becomes of each round.
+
+Each source has its own client and rate limit, and its own folders for state, refused pages and backfill.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from connectors.access import Access
+from connectors.contract import Connector, Source, Window
+from connectors.encoding import Encoder
+from connectors.files import Claim, claimed
+from connectors.makes import MAKES, Surroundings
+from connectors.publisher import Publisher
+from connectors.pupils import UpnKey
+from connectors.refused import RefusedFolder
+from connectors.runner import OVERLAP, Pulled, Runner, What
+from connectors.sources import Definition, access_of
+from connectors.sources_file import SourcesFile
+from connectors.state import StateFolder
+from rollcall.domain.clock import london_date, now
+from rollcall.errors import ConfigError, RollcallError
+
+if TYPE_CHECKING:
+    from rollcall.settings import Settings
+
+__all__ = ["BACKFILL_SHARE", "Parts", "Plan", "Round", "SourcePulls", "backfill_folder", "backfill_runs", "state_of"]
+
+log = structlog.get_logger()
+
+#: What a backfill takes of a source's rate limit; the pulls beside it leave it that as soon as they see it.
+BACKFILL_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to pull. what: with "all", rosters are read in a source's first round and then every `roster_every` seconds,
+    and published when they have changed. window: read these session dates whole, and leave the cursor alone.
+    overlap: how far before the cursor a pull reaches back. today: the day it is, None: the day it really is in London.
+    """
+
+    what: What = "all"
+    window: Window | None = None
+    at_once: int = 8
+    overlap: timedelta = OVERLAP
+    roster_every: float = 3600.0
+    today: date | None = None
+
+    def day(self) -> date:
+        """The day it is."""
+        return self.today or london_date(now())
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What all sources share."""
+
+    settings: Settings
+    file: SourcesFile
+    publisher: Publisher
+    encoder: Encoder
+    upn_key: UpnKey
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What became of one round of one source. why: why no school could even be asked; empty when they were."""
+
+    name: str
+    pulled: Sequence[Pulled] = ()
+    why: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every school was pulled whole."""
+        return not self.why and all(one.outcome == "pulled" for one in self.pulled)
+
+
+@dataclass
+class SourcePulls:
+    """The pulls of one source. Its connector stays open from round to round, until something about it changes.
+
+    share: of the source's rate limit. Close it with `close`.
+    """
+
+    name: str
+    parts: Parts
+    plan: Plan
+    share: float | None = None
+    _opened: tuple[str, Access] | None = None
+    _connector: Connector | None = None
+    _runner: Runner | None = None
+    _open: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _claims: ExitStack = field(default_factory=ExitStack)
+    _ours: bool = False
+    _rosters_read: float = -math.inf
+
+    async def close(self) -> None:
+        """Close the connections, and let another process pull this source."""
+        await self._open.aclose()
+        self._claims.close()
+        self._opened, self._ours = None, False
+
+    async def round(self) -> Round:
+        """Pull every school that is in force today and permits it, once. Raises nothing but programming errors."""
+        what = self.plan.what
+        if what == "all" and time.monotonic() - self._rosters_read < self.plan.roster_every:
+            what = "marks"
+        try:
+            sources, failing = await self.schools()
+            pulled = await self.pull(sources, what=what)
+        except (RollcallError, OSError) as error:
+            log.error("source_failed", connector=self.name, why=str(error))
+            return Round(self.name, why=str(error))
+        if what == "all":
+            self._rosters_read = time.monotonic()
+        return Round(self.name, [*pulled, *failing])
+
+    async def schools(self) -> tuple[list[Source], list[Pulled]]:
+        """The schools to pull now, and those that cannot be for want of a secret.
+
+        Raises ConfigError, SourceError when not even the list of schools can be had.
+        """
+        file = self.parts.file
+        definition = file.current().get(self.name)
+        if definition is None:
+            raise ConfigError(f"{self.name} is no longer among the sources of {file.path}")
+        self._claim()
+        named = definition.to_pull(self.plan.day())
+        if definition.schools and not named:
+            return [], []
+        access, failing = access_of(definition, named, file.folder)
+        lost = [
+            Pulled(Source(school.id, school.urn), "failed", failing[school.id])
+            for school in named
+            if school.id in failing
+        ]
+        if access is None:
+            return [], lost
+        connector = await self._connected(definition, access)
+        found = await connector.discover()
+        return [one for one in found if definition.why_not(one.id, one.urn) is None], lost
+
+    async def pull(
+        self,
+        sources: Sequence[Source],
+        *,
+        window: Window | None = None,
+        what: What = "all",
+        done: Callable[[Pulled], None] = lambda _pulled: None,
+    ) -> list[Pulled]:
+        """Pull these of the schools that `schools` gave, once."""
+        if self._runner is None or not sources:
+            return []
+        return await self._runner.round(sources, window=window or self.plan.window, what=what, done=done)
+
+    def _claim(self) -> None:
+        """Only one process moves the cursors of a source: pulls of a school are sent in the order they were taken."""
+        if self._ours or self.plan.window is not None or self.share is not None:
+            return
+        folder = state_folder(self.parts.settings, self.name)
+        claim = Claim(folder.parent / f"{self.name}.pulling")
+        self._ours = self._claims.enter_context(claim)
+        if not self._ours:
+            self._claims.close()
+            raise ConfigError(f"another process pulls {self.name} already: stop it, or pull a --window")
+
+    async def _connected(self, definition: Definition, access: Access) -> Connector:
+        """The connector for this access; a new one where anything about it is not as it was."""
+        access = replace(access, requests_a_second=access.requests_a_second * self._share())
+        if self._connector is not None and self._opened == (definition.make, access):
+            return self._connector
+        self._opened = None
+        await self._open.aclose()
+        around = Surroundings(self.parts.upn_key, self.plan.today)
+        self._connector = await self._open.enter_async_context(MAKES[definition.make].open(access, around))
+        refused = RefusedFolder(self.parts.settings.home / "connectors" / "refused" / self.name)
+        refused.forget_old()
+        self._runner = Runner(
+            self._connector,
+            self.parts.publisher,
+            self.parts.encoder,
+            state_of(self.parts.settings, self.name),
+            refused,
+            at_once=self.plan.at_once,
+            overlap=self.plan.overlap,
+            why_not=self.parts.file.permits(self.name),
+        )
+        self._opened = definition.make, access
+        return self._connector
+
+    def _share(self) -> float:
+        if self.share is not None:
+            return self.share
+        return 1 - BACKFILL_SHARE if claimed(backfill_runs(self.parts.settings, self.name)) else 1.0
+
+
+def state_folder(settings: Settings, name: str) -> Path:
+    """Where the state of a source's schools is."""
+    return settings.home / "connectors" / "state" / name
+
+
+def state_of(settings: Settings, name: str) -> StateFolder:
+    """The cursors of a source's schools."""
+    return StateFolder(state_folder(settings, name))
+
+
+def backfill_folder(settings: Settings, name: str) -> Path:
+    """Where it is kept how far a source's backfill is."""
+    return settings.home / "connectors" / "backfill" / name
+
+
+def backfill_runs(settings: Settings, name: str) -> Path:
+    """The file that a source's backfill claims as long as it runs."""
+    return backfill_folder(settings, name) / ".running"
