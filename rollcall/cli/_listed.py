@@ -57,7 +57,11 @@ def table(headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*headings, box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    for place, heading in enumerate(headings, 1):
+        table.add_column(heading, no_wrap=place < len(headings))
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, 130)
+    console.print(table)

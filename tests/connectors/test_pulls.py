@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -15,7 +17,7 @@ from connectors.access import Access
 from connectors.contract import Window
 from connectors.encoding import Encoder
 from connectors.files import Claim
-from connectors.makes import MAKES, Make
+from connectors.makes import MAKES, Make, Surroundings
 from connectors.publisher import Publisher
 from connectors.pupils import UpnKey
 from connectors.source_pulls import Parts, Plan, Round, SourcePulls, backfill_runs, state_of
@@ -23,7 +25,7 @@ from connectors.sources_file import SourcesFile
 from rollcall.domain.codes import MapEntry
 from rollcall.settings import Settings
 from tests.connectors.conftest import ReadTopic, wait_until
-from tests.connectors.installation import MARKS, command, define, outcomes, pull, when_asked
+from tests.connectors.installation import MARKS, command, define, environment, outcomes, pull, when_asked, words
 from tests.connectors.mis import FakeWonde, Trouble, mark, student
 from tests.connectors.puller import CODES, MIS, ROSTER, SESSIONS, ids
 
@@ -107,6 +109,32 @@ def test_a_source_is_taken_up_changed_and_let_go_between_rounds(
 
     asyncio.run(play())
     assert [page["urn"] for page in read_topic(MIS, urn + 500_000)] == [urn + 500_000]
+
+
+def test_a_service_that_is_told_to_stop_leaves_with_0_and_no_traceback(
+    here: Settings, file: SourcesFile, mis: FakeWonde, urn: int
+) -> None:
+    define(file, "wonde", mis, ("A1", urn))
+    pulls = [*words(here, "pull", "--every", "1", "--json", "--what", "marks")]
+    with subprocess.Popen(
+        pulls, env=environment(here), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        (row,) = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert (row["source"], row["outcome"], process.returncode) == ("wonde", "pulled", 0)
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("name", sorted(MAKES))
+def test_a_make_is_registered_under_its_own_name(name: str, upn_key: UpnKey) -> None:
+    async def made() -> tuple[str, str]:
+        access = Access.of("ours", "https://api.example", "t", [("A1", 100_001, "national")])
+        async with MAKES[name].open(access, Surroundings(upn_key)) as connector:
+            return connector.make, connector.name
+
+    assert asyncio.run(made()) == (name, "ours")
 
 
 def test_only_one_process_moves_the_cursors_of_a_source(
