@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 from uuid import uuid4
@@ -25,9 +25,21 @@ __all__ = ["TABLES", "Difference", "Verification", "repair", "verify"]
 
 #: What is compared, in the order it is derived.
 TABLES = ("mark_assertion", "mark_current", "school_session")
-#: Deliveries of a slice: what one comparison holds in memory, about 1 GB.
+#: Deliveries of a slice: what one comparison holds in memory, about 1 GB. Several small days are one slice, because a
+#: comparison costs three statements however little it compares.
 _SLICE = 2_000_000
 _LARGEST_URN = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Days and schools that are compared at once, all bounds inclusive; `days`: how many dates that is."""
+
+    first_day: date
+    last_day: date
+    first: int = 0
+    last: int = _LARGEST_URN
+    days: int = 1
 
 
 @dataclass(frozen=True)
@@ -80,23 +92,24 @@ def verify(
 ) -> Verification:
     """Compare the derived tables with the history, of one session date or (None) of all.
 
-    `on_day(day, done, days)` is called before each day. A slice that differs is compared up to `tries` times, `pause`
-    seconds apart, and counts as it is found last.
+    `on_day(day, done, days)` is called before each slice, with its first day and how many days are done. A slice that
+    differs is compared up to `tries` times, `pause` seconds apart, and counts as it is found last.
     """
     found = Verification()
-    days = [row[0] for row in client.query(load("verify_days"), parameters={"day": day}).result_rows]
-    for done, one in enumerate(days):
-        on_day(one, done, len(days))
-        for first, last in _slices(client, one):
-            parameters = {"day": one, "first": first, "last": last}
-            for attempt in range(tries):
-                differences = list(_differences(client, one, parameters))
-                if not differences or attempt == tries - 1:
-                    break
-                time.sleep(pause)
-            found.differences += differences
-            sizes = client.query(load("verify_sizes"), parameters=parameters).result_rows[0]
-            found.compared.update(dict(zip(TABLES, sizes, strict=True)))
+    days = client.query(load("verify_days"), parameters={"day": day}).result_rows
+    done = 0
+    for one in _slices(client, days):
+        on_day(one.first_day, done, len(days))
+        parameters = asdict(one)
+        for attempt in range(tries):
+            differences = list(_differences(client, parameters))
+            if not differences or attempt == tries - 1:
+                break
+            time.sleep(pause)
+        found.differences += differences
+        sizes = client.query(load("verify_sizes"), parameters=parameters).result_rows[0]
+        found.compared.update(dict(zip(TABLES, sizes, strict=True)))
+        done += one.days
     return found
 
 
@@ -118,18 +131,37 @@ def repair(client: Client, differences: list[Difference]) -> int:
     return sum(len(urns) for urns in wrong.values())
 
 
-def _slices(client: Client, day: date) -> Iterator[tuple[int, int]]:
-    """Ranges of URNs, first and last inclusive, that together cover all and hold about `_SLICE` deliveries each."""
+def _slices(client: Client, days: Sequence[Sequence[Any]]) -> Iterator[_Slice]:
+    """Slices that together cover all of `days` (date, deliveries; ascending) and hold about `_SLICE` deliveries each:
+    days that follow each other, or a part of the schools of one day that is larger than that.
+    """
+    together: list[date] = []
+    held = 0
+    for day, deliveries in days:
+        if together and held + deliveries > _SLICE:
+            yield _Slice(together[0], together[-1], days=len(together))
+            together, held = [], 0
+        if deliveries > _SLICE:
+            yield from _parts(client, day)
+        else:
+            together.append(day)
+            held += deliveries
+    if together:
+        yield _Slice(together[0], together[-1], days=len(together))
+
+
+def _parts(client: Client, day: date) -> Iterator[_Slice]:
+    """One day cut by URNs. It is done with its last part."""
     first, held = 0, 0
     for urn, deliveries in client.query(load("verify_schools"), parameters={"day": day}).result_rows:
         if held and held + deliveries > _SLICE:
-            yield first, urn - 1
+            yield _Slice(day, day, first, urn - 1, days=0)
             first, held = urn, 0
         held += deliveries
-    yield first, _LARGEST_URN
+    yield _Slice(day, day, first)
 
 
-def _differences(client: Client, day: date, parameters: dict[str, Any]) -> Iterator[Difference]:
+def _differences(client: Client, parameters: dict[str, Any]) -> Iterator[Difference]:
     assertions = load("verify_assertions")
     current = f"({current_expression(assertions)})"
     counts = f"({counts_expression(current, load('verify_no_counts'))})"
@@ -139,5 +171,5 @@ def _differences(client: Client, day: date, parameters: dict[str, Any]) -> Itera
         ("school_session", "verify_count_differences", counts),
     ):
         rows = client.query(load(name).replace("{rebuilt}", rebuilt), parameters=parameters).result_rows
-        for kind, urn, session, number in rows:
+        for kind, day, urn, session, number in rows:
             yield Difference(table, kind, day, urn, session, number)

@@ -1,11 +1,11 @@
--- {assertions} of derive_current.sql, rebuilt from the history for a slice of a day: the latest mark of each record of each
+-- {assertions} of derive_current.sql, rebuilt from the history for a slice of days and schools: the latest mark of each record of each
 -- source. Of two with one version the one later in Kafka stands, as in mark_assertion. Read by sinks/verify.py.
 (
     SELECT
         session_date, urn, session, pupil_id, source, source_kind, record_id, code_scheme, raw_code, minutes_late, deleted,
         asserted_at, version, ingested_at, exceptions, year_group, in_scope, content, event_id, topic_id, partition, offset
     FROM mark_event FINAL
-    WHERE session_date = {day:Date} AND urn BETWEEN {first:UInt32} AND {last:UInt32} AND period = '' AND NOT superseded
+    WHERE session_date BETWEEN {first_day:Date} AND {last_day:Date} AND urn BETWEEN {first:UInt32} AND {last:UInt32} AND period = '' AND NOT superseded
     ORDER BY version DESC, offset DESC, item DESC
     LIMIT 1 BY session_date, urn, session, pupil_id, source, record_id
 )

@@ -1,22 +1,22 @@
--- Where mark_current is not what the rule says of the history, per school and session. Read by sinks/verify.py.
+-- Where mark_current is not what the rule says of the history, per day, school and session. Read by sinks/verify.py.
 -- rebuilt: derive_current.sql over verify_assertions.sql. derived_version says what a row has seen, not what it says.
-SELECT kind, urn, CAST(session, 'String') AS session, count() AS found
+SELECT kind, session_date, urn, CAST(session, 'String') AS session, count() AS found
 FROM
 (
-    SELECT urn, session, multiIf(countIf(side = 'stored') = 0, 'missing', countIf(side = 'rebuilt') = 0, 'surplus', 'differs') AS kind
+    SELECT session_date, urn, session, multiIf(countIf(side = 'stored') = 0, 'missing', countIf(side = 'rebuilt') = 0, 'surplus', 'differs') AS kind
     FROM
     (
-        SELECT 'rebuilt' AS side, urn, session, pupil_id,
+        SELECT 'rebuilt' AS side, session_date, urn, session, pupil_id,
             cityHash64(source, source_kind, raw_code, canonical_code, minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree, event_id) AS says
         FROM {rebuilt}
         UNION ALL
-        SELECT 'stored', urn, session, pupil_id,
+        SELECT 'stored', session_date, urn, session, pupil_id,
             cityHash64(source, source_kind, raw_code, canonical_code, minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree, event_id)
         FROM mark_current FINAL
-        WHERE session_date = {day:Date} AND urn BETWEEN {first:UInt32} AND {last:UInt32}
+        WHERE session_date BETWEEN {first_day:Date} AND {last_day:Date} AND urn BETWEEN {first:UInt32} AND {last:UInt32}
     )
-    GROUP BY urn, session, pupil_id
+    GROUP BY session_date, urn, session, pupil_id
     HAVING count() != 2 OR uniqExact(says) != 1
 )
-GROUP BY kind, urn, session
-ORDER BY urn, session, kind
+GROUP BY kind, session_date, urn, session
+ORDER BY session_date, urn, session, kind

@@ -140,6 +140,33 @@ def test_a_day_cut_into_slices_is_whole(db: Any, monkeypatch: pytest.MonkeyPatch
     }
 
 
+def test_days_compared_together_are_told_apart(db: Any) -> None:
+    days = [rows.DAY + timedelta(days=n) for n in (1, 2, 5)]
+    for place, day in enumerate(days):
+        rows.history(db, [rows.mark(n, session_date=day, batch=20 + place) for n in range(1, 4)], derived=place != 1)
+    seen: list[tuple[Any, int, int]] = []
+    result = verify(db, on_day=lambda day, done, all_days: seen.append((day, done, all_days)), tries=1)
+    assert seen == [(rows.DAY, 0, 4)]
+    assert dict(result.compared) == {"mark_assertion": 14, "mark_current": 10, "school_session": 4}
+    assert {(one.table, one.kind, one.session_date) for one in result.differences} == {
+        ("mark_current", "missing", days[1]),
+        ("school_session", "missing", days[1]),
+    }
+
+
+def test_days_too_many_to_be_compared_at_once_are_cut_between_days(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [rows.DAY + timedelta(days=n) for n in range(1, 5)]
+    for place, day in enumerate(days):
+        rows.history(db, [rows.mark(n, session_date=day, batch=20 + place) for n in range(1, 3)])
+    monkeypatch.setattr("sinks.verify._SLICE", 5)
+    seen: list[tuple[Any, int, int]] = []
+    result = verify(db, on_day=lambda day, done, all_days: seen.append((day, done, all_days)), tries=1)
+    assert result.equal
+    assert dict(result.compared) == {"mark_assertion": 13, "mark_current": 12, "school_session": 6}
+    # The first day holds more than a slice; it has one school, so it is compared whole.
+    assert seen == [(rows.DAY, 0, 5), (days[0], 1, 5), (days[2], 3, 5)]
+
+
 def test_repair_makes_again_what_was_lost(db: Any) -> None:
     for table in ("mark_assertion", "mark_current"):
         db.command(f"DELETE FROM {table} WHERE pupil_id = 3")

@@ -74,6 +74,8 @@ class Arena:
         days = list(_school_days(-(-ticks // 4)))
         self.estate = Estate.make(seed, schools, pupils, days, Dirt.default())
         self.commands: list[Command] = []
+        #: What the judge found last.
+        self.found: Judged | None = None
         self._gauge: Gauge | None = None
         #: The first portion of load that nobody has played.
         self.next_tick = 0
@@ -254,7 +256,8 @@ class Arena:
         )  # fmt: skip
         account = reconcile(self.client, self.settings.worker.group, watermarks(kafka), drained=True)
         rebuilt = verify(self.client)
-        return Judged(verdict, account.gap, sum(one.rows for one in rebuilt.differences))
+        self.found = Judged(verdict, account.gap, sum(one.rows for one in rebuilt.differences))
+        return self.found
 
 
 def _school_days(count: int) -> Iterator[date]:
