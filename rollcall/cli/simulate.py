@@ -58,7 +58,7 @@ def simulate(
     settings = Settings.load(home=home) if home is not None else Settings.load()
     try:
         dates = [calendar_date.fromisoformat(day)]
-        estate = Estate.make(seed, schools, pupils, dates, Dirt.none() if clean else Dirt.default())
+        estate = Estate.make(seed, schools, pupils, dates, Dirt.none() if clean else Dirt.default(), makes=("wonde",))
     except ValueError as error:
         raise UsageError(str(error)) from None
     if ingest_url is not None and key_file is None:
@@ -128,10 +128,10 @@ def _play(
     assert isinstance(estate, Estate)
     posted = 0
     token = os.environ.get("WONDE_TOKEN", "estate-token")
-    with estate.serve(port=port, token=token) as server, Progress(console=Console(stderr=True)) as progress:
-        typer.echo(f"Wonde-shaped server: {server.base_url} (token in WONDE_TOKEN)", err=True)
+    with estate.serve(port=port, token=token) as servers, Progress(console=Console(stderr=True)) as progress:
+        typer.echo(f"Wonde-shaped server: {servers.wonde.base_url} (token in WONDE_TOKEN)", err=True)
         if wonde_config is not None:
-            wonde_config.write_text(json.dumps(server.config("env:WONDE_TOKEN"), indent=2), encoding="utf-8")
+            wonde_config.write_text(json.dumps(servers.wonde.config("env:WONDE_TOKEN"), indent=2), encoding="utf-8")
         total = sum(len(submissions) for submissions in estate.script.submissions) if ingest_url else len(estate.ticks)
         bar = progress.add_task("Playing the day", total=total)
         for tick in estate.ticks:
@@ -147,7 +147,7 @@ def _play(
             with contextlib.suppress(KeyboardInterrupt):
                 while True:
                     time.sleep(1)
-    return posted, server.requests
+    return posted, servers.requests
 
 
 def _print(summary: dict[str, object]) -> None:

@@ -72,7 +72,7 @@ class Arena:
         self.random = random.Random(f"{seed}/torture")
         self.stack = EmbeddedStack(home)
         days = list(_school_days(-(-ticks // 4)))
-        self.estate = Estate.make(seed, schools, pupils, days, Dirt.default())
+        self.estate = Estate.make(seed, schools, pupils, days, Dirt.default(), makes=("wonde",))
         self.commands: list[Command] = []
         self._gauge: Gauge | None = None
         #: The first portion of load that nobody has played.

@@ -153,10 +153,10 @@ class Day:
         client = connect(self.settings.clickhouse)
         gauge = Gauge(self.settings, client)
         try:
-            with estate.serve(token=_TOKEN) as server:
+            with estate.serve(token=_TOKEN) as servers:
                 with self._part("Schools, rosters, timetables, codes"):
                     self._start("reference", "reference", "run")
-                    wonde = self._start_pulls(server.config("env:WONDE_TOKEN"))
+                    wonde = self._start_pulls(servers.wonde.config("env:WONDE_TOKEN"))
                     ingest = self._start_ingest()
                     estate.publish_reference(self.settings.kafka.client_config(), self.settings.registry.url, refs)
                     keys = self._keys(estate)
@@ -290,7 +290,7 @@ class Day:
 
 def _draw(plan: Plan) -> Estate:
     try:
-        estate = Estate.make(plan.seed, plan.schools, plan.pupils, [plan.day], Dirt.default())
+        estate = Estate.make(plan.seed, plan.schools, plan.pupils, [plan.day], Dirt.default(), makes=("wonde",))
     except ValueError as error:
         raise UsageError(str(error)) from None
     estate.script  # noqa: B018 - drawn here, beside the start of the stack

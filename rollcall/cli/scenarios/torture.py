@@ -203,7 +203,8 @@ def _crash_while_posting(arena: Arena, crash: Callable[[Command, Command], None]
             failed.append(error)
             posted.release(total)
 
-    with estate.serve() as server, arena.working():
+    with estate.serve() as servers, arena.working():
+        server = servers.wonde
         config = arena.stack.home / "torture-wonde.json"
         config.write_text(json.dumps({**server.config("env:WONDE_TOKEN"), "requests_a_second": 1000}))
         pulls = arena.start(
