@@ -26,7 +26,7 @@ import tenacity
 from connectors.access import DEFAULT_REQUESTS_A_SECOND
 from connectors.contract import SourceStopped
 from rollcall import metrics
-from rollcall.errors import SourceError
+from rollcall.errors import ConfigError, SourceError
 
 __all__ = ["HttpClient", "LetIn", "Paging", "Patience", "RawPage", "Unreadable"]
 
@@ -61,6 +61,19 @@ class LetIn:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
     basic: tuple[str, str] | None = field(default=None, repr=False)
+
+    @classmethod
+    def bearer(cls, token: str) -> LetIn:
+        """With a token: `Authorization: Bearer ...`."""
+        return cls(headers={"Authorization": f"Bearer {token}"})
+
+    @classmethod
+    def user(cls, secret: str) -> LetIn:
+        """With a user name and a password, "user:password" (HTTP Basic). Raises ConfigError when it is not that."""
+        name, colon, password = secret.partition(":")
+        if not (name and colon):
+            raise ConfigError("the secret must be a user name and a password, with a colon between")
+        return cls(basic=(name, password))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +204,12 @@ class HttpClient:
             ) from None
         raise AssertionError("unreachable: the loop returns or raises")
 
-    async def pages(self, url: str, let_in: LetIn, paging: Paging) -> AsyncIterator[RawPage | Unreadable]:
-        """Every page from an absolute URL on, as the make pages, to its end; none where there is no such thing (404).
+    async def pages(
+        self, url: str, let_in: LetIn, paging: Paging, *, must_be: str = ""
+    ) -> AsyncIterator[RawPage | Unreadable]:
+        """Every page from an absolute URL on, as the make pages, to its end.
 
+        must_be: what the source must have, for the error; without it, 404 means that the source has none of it.
         Behind an unreadable page it goes on where `Paging.behind` knows what follows, and ends there where it does not.
         Raises SourceStopped, SourceError.
         """
@@ -207,6 +223,8 @@ class HttpClient:
             been.add(here)
             body = await self.get(here, let_in, paging.flaw)
             if body is None:
+                if must_be:
+                    raise SourceError(f"{self.make} has no {must_be} (404): check the address and the school's id")
                 return
             if isinstance(body, Unreadable):
                 in_a_row += 1

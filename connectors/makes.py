@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from connectors.access import Access
 from connectors.contract import Connector
+from connectors.http import Patience
 from connectors.pupils import UpnKey
 
 __all__ = ["MAKES", "Make", "Surroundings"]
@@ -57,19 +58,38 @@ def web_address(url: str) -> str | None:
     return None
 
 
+def _patience(around: Surroundings) -> Patience:
+    return Patience(tries=3) if around.hurried else Patience()
+
+
 @asynccontextmanager
 async def _wonde(access: Access, around: Surroundings) -> AsyncIterator[Connector]:
     from dataclasses import replace
 
-    from connectors.wonde.client import Patience, WondeClient
+    from connectors.wonde.client import WondeClient
     from connectors.wonde.connector import VERSION, WondeConnector
 
     if not access.base_url.endswith(VERSION):
         access = replace(access, base_url=access.base_url + VERSION)
-    patience = Patience(tries=3) if around.hurried else Patience()
-    client = WondeClient(access.base_url, name=access.name, patience=patience, a_second=access.requests_a_second)
+    client = WondeClient(
+        access.base_url, name=access.name, patience=_patience(around), a_second=access.requests_a_second
+    )
     try:
         yield WondeConnector(access, client, around.upn_key, today=around.today)
+    finally:
+        await client.aclose()
+
+
+@asynccontextmanager
+async def _odata(access: Access, around: Surroundings) -> AsyncIterator[Connector]:
+    from connectors.odata.client import ODataClient
+    from connectors.odata.connector import ODataConnector
+
+    client = ODataClient(
+        access.base_url, name=access.name, patience=_patience(around), a_second=access.requests_a_second
+    )
+    try:
+        yield ODataConnector(access, client, around.upn_key, today=around.today)
     finally:
         await client.aclose()
 
@@ -77,4 +97,5 @@ async def _wonde(access: Access, around: Surroundings) -> AsyncIterator[Connecto
 #: By the name that stands where sources are configured, which is also the `make` of the connector's class.
 MAKES: Mapping[str, Make] = {
     "wonde": Make(_wonde, web_address),
+    "odata": Make(_odata, web_address),
 }

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-from connectors.contract import MarksPage, Pull, Refusal
+from connectors.contract import MarksPage, Pull, Refusal, Source
 from connectors.encoding import days
+from rollcall.domain.codes import BY_CODE, NATIONAL
 
-__all__ = ["kept", "minutes_late", "read_page", "text"]
+__all__ = ["kept", "minutes_late", "read_page", "strange_codes", "text", "within"]
 
 #: No reference of a source is longer; a text that is may be a comment in the wrong field.
 _LONGEST_REFERENCE = 64
@@ -41,7 +42,7 @@ def read_page(
             continue
         if isinstance(said, str):
             deletions.append(said)
-        elif said is not None and _within(pull, said["session_date"]):
+        elif said is not None and within(pull, said["session_date"]):
             marks.append(said)
     return MarksPage(marks, deletions, refused)
 
@@ -72,6 +73,18 @@ def kept(record: Mapping[str, Any], fields: Set[str]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name in fields}
 
 
-def _within(pull: Pull, day: int) -> bool:
+def strange_codes(name: str, source: Source, codes: Iterable[str]) -> list[str]:
+    """What `Connector.check` says of a school whose codes are not in the scheme it is said to use; [] if they are."""
+    strange = {code for code in codes if code and code not in BY_CODE}
+    if not strange or source.code_scheme != NATIONAL:
+        return []
+    return [
+        f"{len(strange)} of its codes are not national ones: set code_scheme to local and publish a code map of the "
+        f"scheme {name}:{source.urn}"
+    ]
+
+
+def within(pull: Pull, day: int) -> bool:
+    """Whether a day (since 1970) belongs to the pull: it does where there is no window."""
     window = pull.window
     return window is None or days(window.first_day) <= day <= days(window.last_day)

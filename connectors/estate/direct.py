@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.encoding import Encoder
+from connectors.estate.makes import MAKES
 from connectors.estate.messages import PupilRefs
 from connectors.publisher import Delivery, Publisher
 from schemas import wire
 
 if TYPE_CHECKING:
     from connectors.estate.estate import Estate
-    from connectors.estate.messages import WondeRecord
+    from connectors.estate.messages import PulledRecord
 
 __all__ = ["MIS", "REGISTER", "Poison", "PutMessage", "poison", "produce", "pull_pages", "put_poison"]
 
@@ -97,7 +98,8 @@ def pull_pages(estate: Estate, tick: int, size: int) -> Iterator[tuple[int, dict
     for urn, ids in changed.items():
         held = estate.records[urn]
         records = [held[record_id] for record_id in ids]
-        taken_at = datetime.now(UTC).replace(microsecond=0)
+        now = datetime.now(UTC)
+        taken_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
         alive = [record for record in records if record.deleted_at is None]
         gone = [record for record in records if record.deleted_at is not None]
         chunks = [alive[at : at + size] for at in range(0, len(alive), size)] or [[]]
@@ -113,36 +115,40 @@ def _page(
     taken_at: datetime,
     number: int,
     last: bool,
-    records: list[WondeRecord],
-    gone: list[WondeRecord],
+    records: list[PulledRecord],
+    gone: list[PulledRecord],
 ) -> dict[str, Any]:
+    school = estate.by_urn[urn]
+    shows_modified = MAKES[school.make].shows_modified
     for record in records:
         record.served.append(record.code)
+        if record.modified_at is not None:
+            record.served_times.add(record.modified_at)
     for record in gone:
         record.served.append(None)
     return {
         "pull_id": pull_id,
         "snapshot": None,
         "urn": urn,
-        "source": "wonde",
+        "source": school.make,
         "complete": False,
         "window_from": None,
         "window_to": None,
         "page": number,
         "last_page": last,
         "taken_at": taken_at,
-        "code_scheme": estate.by_urn[urn].wonde_scheme,
+        "code_scheme": school.pulled_scheme,
         "marks": [
             {
                 "record_id": record.record_id,
-                "pupil_ref": record.student,
-                "pupil_scheme": "wonde",
+                "pupil_ref": record.pupil_ref,
+                "pupil_scheme": school.make,
                 "session_date": record.session_date,
                 "session": record.session,
                 "period": record.period,
                 "code": record.code,
                 "minutes_late": None,
-                "modified_at": None,
+                "modified_at": record.modified_at if shows_modified else None,
             }
             for record in records
         ],

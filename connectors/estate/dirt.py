@@ -46,6 +46,7 @@ class Dirt:
     lesson_marks: float = 0.0
     server_errors: float = 0.0
     page_repeats: float = 0.0
+    ignored_filters: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -85,4 +86,5 @@ class Dirt:
             lesson_marks=0.3,
             server_errors=0.02,
             page_repeats=0.2,
+            ignored_filters=0.05,
         )

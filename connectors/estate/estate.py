@@ -2,7 +2,7 @@
 
     estate = Estate.make(seed=1, schools=48, pupils=36_000, dates=[date(2025, 9, 10)], dirt=Dirt.default())
     estate.publish_reference(client, registry_url, refs)
-    with estate.serve() as server:                # the Wonde shape, on loopback
+    with estate.serve() as servers:               # every make that schools are pulled from, on loopback
         await estate.play(ingest_url, keys)       # posts registers tick by tick
     verdict = judge(...)                          # connectors.estate.judge
 
@@ -25,13 +25,14 @@ import numpy as np
 from connectors.estate import direct, posting, reference
 from connectors.estate.day import draw_day
 from connectors.estate.dirt import Dirt
-from connectors.estate.messages import PupilRefs, Submission, WondeRecord
+from connectors.estate.makes import MAKES
+from connectors.estate.messages import PulledRecord, PupilRefs, Submission
 from connectors.estate.pulled import write_records
 from connectors.estate.pupils import Pupils, academic_year_of, make_pupils
 from connectors.estate.registers import write_registers
 from connectors.estate.schools import School, make_schools
 from connectors.estate.script import TICKS, Calendar, EndKey, Script, code_maps, merge_ends
-from connectors.estate.wonde_server import WondeServer
+from connectors.estate.servers import Servers
 from rollcall.domain.codes import PROVISIONAL
 
 __all__ = ["Acknowledged", "Estate"]
@@ -60,7 +61,7 @@ class Estate:
     dirt: Dirt
     acknowledged: list[Acknowledged] = field(default_factory=list)
     played: set[int] = field(default_factory=set)
-    records: dict[int, dict[str, WondeRecord]] = field(default_factory=dict)
+    records: dict[int, dict[str, PulledRecord]] = field(default_factory=dict)
     poison: list[direct.Poison] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -75,21 +76,21 @@ class Estate:
         *,
         ahead_of: date | None = None,
         feeds: str = "mixed",
+        makes: Sequence[str] = tuple(MAKES),
     ) -> Estate:
         """An estate of `schools` schools and exactly `pupils` pupils over the given school days.
 
-        ahead_of: marks dated ahead lie a week after this day and after every date (default: today). feeds: 'mixed', or
-        'register' or 'wonde' for all schools. Raises ValueError for a date on which schools are closed.
+        ahead_of: marks dated ahead lie a week after this day and after every date (default: today). feeds and
+        makes: how marks travel (`make_schools`). Raises ValueError for a date on which schools are closed, and for a
+        feed or a make that is none.
         """
-        if feeds not in ("mixed", "register", "wonde"):
-            raise ValueError(f"feeds: mixed, register or wonde, not {feeds!r}")
         days = sorted(dates)
         after = max(days[-1], ahead_of or datetime.now(UTC).date()) + timedelta(days=7)
         calendar = Calendar.around(days[0], after)
         for day in days:
             if day.weekday() > 4 or not calendar.open(day):
                 raise ValueError(f"{day} is no school day of the estate: take a weekday in term")
-        made = make_schools(seed, schools, pupils, feeds)
+        made = make_schools(seed, schools, pupils, feeds, makes)
         return cls(
             seed=seed,
             schools=made,
@@ -130,13 +131,33 @@ class Estate:
         return reference.publish(self, client, registry_url, refs, pulled_rosters=pulled_rosters)
 
     @contextmanager
-    def serve(self, host: str = "127.0.0.1", port: int = 0, token: str = "estate-token") -> Iterator[WondeServer]:
-        """Serve the Wonde shape until the block ends. The server shows what `advance` has made known so far."""
-        server = WondeServer(self, host, port, token)
+    def serve(self, host: str = "127.0.0.1", port: int = 0, token: str = "estate-token") -> Iterator[Servers]:
+        """Serve every make that schools are pulled from, until the block ends, each on its own port, from `port` on.
+
+        The servers show what `advance` has made known so far.
+        """
+        servers = Servers(self, host, port, token)
         try:
-            yield server
+            yield servers
         finally:
-            server.close()
+            servers.close()
+
+    def sources(self, servers: Servers, secret: str = "env:ESTATE_TOKEN") -> list[dict[str, Any]]:
+        """How the pulled schools are pulled: for each make its name, address, secret (by reference) and schools."""
+        return [
+            {
+                "make": make,
+                "name": make,
+                "base_url": server.base_url,
+                "secret": secret,
+                "schools": [
+                    {"id": school.source_id, "urn": school.urn, "code_scheme": school.pulled_scheme}
+                    for school in server.schools.values()
+                ],
+                "options": {},
+            }
+            for make, server in servers.items()
+        ]
 
     def advance(self, tick: int) -> int:
         """Let what happens at pulled schools in this tick happen, now; returns how many changes. Once per tick."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from connectors.estate.judge_ledger import Expected
-from connectors.estate.messages import PupilRefs
+from connectors.estate.makes import MAKES
+from connectors.estate.messages import PulledRecord, PupilRefs
 from connectors.estate.schools import SOURCES
 from connectors.estate.topic_log import Decoded, Logged
 from connectors.estate.verdict import Finding
@@ -60,20 +61,26 @@ def _seen_page(
 ) -> None:
     urn = record["urn"]
     held = estate.records.get(urn, {})
+    school = estate.by_urn.get(urn)
+    make = "" if school is None else school.make
+    scheme = "" if school is None else school.pulled_scheme
     for mark in record["marks"]:
         one = held.get(mark["record_id"])
         last_seen[urn, mark["record_id"]] = mark["code"]
-        if one is None or mark["code"] not in one.served or (
-            one.student, one.session_date, one.session, one.period, "wonde", estate.by_urn[urn].wonde_scheme
-        ) != (
-            mark["pupil_ref"], mark["session_date"], mark["session"], mark["period"], mark["pupil_scheme"],
-            record["code_scheme"],
-        ):  # fmt: skip
+        if one is None or (record["source"], record["code_scheme"]) != (make, scheme) or not _served(make, one, mark):
             finding.add("wrong", f"{message.arrival[:3]}: a record that was not served so")
     for record_id in record["deletions"]:
         last_seen[urn, record_id] = None
         if record_id not in held or None not in held[record_id].served:
             finding.add("wrong", f"{message.arrival[:3]}: a deletion that was not served")
+
+
+def _served(make: str, one: PulledRecord, mark: Mapping[str, Any]) -> bool:
+    """Whether a mark is what the school's MIS showed of the record at some time."""
+    said = (mark["pupil_scheme"], mark["pupil_ref"], mark["session_date"], mark["session"], mark["period"])
+    shown = (make, one.pupil_ref, one.session_date, one.session, one.period)
+    times = one.served_times if MAKES[make].shows_modified else {None}
+    return said == shown and mark["code"] in one.served and mark["modified_at"] in times
 
 
 def judge_truth(estate: Estate, expected: Expected) -> Finding:

@@ -82,7 +82,7 @@ def world_of(estate: Estate, refs: PupilRefs) -> World:
             known = Known(row, findings)
             pupils[school.urn, "mis", estate.pupils.mis_id(row)] = known
             if school.pulled:
-                pupils[school.urn, "wonde", estate.pupils.wonde_id(row)] = known
+                pupils[school.urn, school.make, school.pupil_id(row)] = known
             pupils[school.urn, *named] = Known(None, findings) if carried[named] > 1 else known
             enrolments[school.urn, row] = [estate.pupils.enrolled(row, estate.dates[0])]
     return World(

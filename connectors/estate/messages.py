@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-__all__ = ["UNKNOWN", "Amended", "PupilRefs", "SentMark", "Submission", "WondeChange", "WondeRecord", "millis"]
+__all__ = ["UNKNOWN", "Amended", "PulledChange", "PulledRecord", "PupilRefs", "SentMark", "Submission", "millis"]
 
 #: Stands for a pupil that no roster has.
 UNKNOWN = -1
@@ -116,15 +116,16 @@ class Submission:
 
 
 @dataclass(slots=True)
-class WondeRecord:
-    """A record of attendance/session (or, with a period, attendance/lesson) as it stands now on the server.
+class PulledRecord:
+    """A record of a school's MIS, one mark of a session (or, with a period, of a lesson), as it stands there now.
 
-    `served` lists the codes that went out in an answer, in order, None for its deletion.
+    `pupil_ref` is what the MIS calls the pupil. `served` lists the codes that went out in an answer, in order, None for
+    its deletion; `served_times` the modified times that went out with them, where the make shows any.
     """
 
     record_id: str
     pupil: int
-    student: str
+    pupil_ref: str
     session_date: date
     session: str
     code: str
@@ -133,15 +134,22 @@ class WondeRecord:
     updated_at: datetime | None = None
     deleted_at: datetime | None = None
     served: list[str | None] = field(default_factory=list)
+    served_times: set[datetime] = field(default_factory=set)
+
+    @property
+    def modified_at(self) -> datetime | None:
+        """When it was changed last, its deletion too, to the millisecond as systems write it."""
+        changed = self.deleted_at or self.updated_at
+        return None if changed is None else changed.replace(microsecond=changed.microsecond // 1000 * 1000)
 
 
-class WondeChange(NamedTuple):
+class PulledChange(NamedTuple):
     """One change at a pulled school: a new record, a record's new code, or a deletion (code None)."""
 
     urn: int
     record_id: str
     code: str | None
-    new: WondeRecord | None = None
+    new: PulledRecord | None = None
 
 
 def millis(instant: datetime) -> int:

@@ -1,4 +1,4 @@
-"""The script of a school that is pulled: how the records of its MIS come, change and go, as Wonde shows them."""
+"""The script of a school that is pulled: how the records of its MIS come, change and go, whatever its make."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import date
 
 from connectors.estate.day import CODES, NO_MARK, Day
 from connectors.estate.dirt import LOCAL_CODES, UNKNOWN_CODES, WITHDRAWN, Dirt
-from connectors.estate.messages import UNKNOWN, WondeChange, WondeRecord
+from connectors.estate.makes import MAKES
+from connectors.estate.messages import UNKNOWN, PulledChange, PulledRecord
 from connectors.estate.pupils import Pupils
 from connectors.estate.registers import STARTS_AS_N, edges_of, groups_of, pick
 from connectors.estate.schools import School
@@ -39,7 +40,8 @@ class _Writer:
         self.school, self.pupils, self.day, self.dirt, self.ahead, self.script = (
             school, pupils, day, dirt, ahead, script
         )  # fmt: skip
-        self.random = random.Random(f"{seed}/wonde/{school.urn}/{day.session_date}")
+        self.make = MAKES[school.make]
+        self.random = random.Random(f"{seed}/{school.make}/{school.urn}/{day.session_date}")
         self.per_mark = edges_of(dirt, _PER_MARK)
         self.end: dict[EndKey, str] = {}
         self.records = 0
@@ -58,7 +60,7 @@ class _Writer:
             self.script.counts["dated_ahead"] += 1
             for row in groups[0][1][:2]:
                 self._stands(self._create(3, row, "AM", "C", session_date=self.ahead))
-        if self.school.lessons and self.random.random() < self.dirt.lesson_marks:
+        if self.school.lessons and self.make.lessons and self.random.random() < self.dirt.lesson_marks:
             self._lessons(groups[self.random.randrange(len(groups))][1])
         return self.end
 
@@ -94,12 +96,12 @@ class _Writer:
         else:
             self._stands(record)
         if kind == "twice_equal":
-            # Wonde is known to give a second record for the same pupil and session now and then.
+            # A second record for the same pupil and session is met now and then: Wonde is known for it.
             self._create(tick, row, session, final)
         elif kind == "unknown_pupil":
             self._create(tick, UNKNOWN, session, final)
 
-    def _delete(self, tick: int, record: WondeRecord, row: int, session: str, code: str) -> None:
+    def _delete(self, tick: int, record: PulledRecord, row: int, session: str, code: str) -> None:
         """Gone after a pull may have seen it; gone before any did; or gone and made anew under another id."""
         way = self.random.randrange(3)
         self._change(tick if way == 0 else tick + 1, record, None)
@@ -121,30 +123,31 @@ class _Writer:
         *,
         session_date: date | None = None,
         period: str | None = None,
-    ) -> WondeRecord:
+    ) -> PulledRecord:
         day = self.day.session_date
-        student = self.pupils.wonde_id(row) if row != UNKNOWN else f"A19{self.random.randrange(10**7, 10**8)}"
-        record = WondeRecord(
-            record_id=f"A{self.school.index:05d}{day.toordinal() % 10_000:04d}{self.records:05d}",
+        known = row != UNKNOWN
+        pupil_ref = self.school.pupil_id(row) if known else self.make.stranger_id(self.random.randrange(10**7, 10**8))
+        record = PulledRecord(
+            record_id=self.make.record_id(self.school.index, day.toordinal() % 10_000, self.records),
             pupil=row,
-            student=student,
+            pupil_ref=pupil_ref,
             session_date=session_date or day,
             session=session,
             code=code,
             period=period,
         )
         self.records += 1
-        self.script.changes[tick].append(WondeChange(self.school.urn, record.record_id, code, record))
+        self.script.changes[tick].append(PulledChange(self.school.urn, record.record_id, code, record))
         return record
 
-    def _change(self, tick: int, record: WondeRecord, code: str | None) -> None:
-        self.script.changes[tick].append(WondeChange(self.school.urn, record.record_id, code))
+    def _change(self, tick: int, record: PulledRecord, code: str | None) -> None:
+        self.script.changes[tick].append(PulledChange(self.school.urn, record.record_id, code))
 
-    def _stands(self, record: WondeRecord, code: str | None = None) -> None:
+    def _stands(self, record: PulledRecord, code: str | None = None) -> None:
         self.end[self.school.urn, record.pupil, record.session_date, record.session] = code or record.code
 
     def _as_the_school_says(self, code: str) -> str:
-        local = _LOCAL.get(code) if self.school.wonde_scheme != "national" else None
+        local = _LOCAL.get(code) if self.school.pulled_scheme != "national" else None
         if local is None or self.random.random() >= self.dirt.local_code:
             return code
         self.script.counts["local_code"] += 1

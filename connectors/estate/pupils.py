@@ -1,7 +1,7 @@
 """The pupils of the estate, as columns: made in a second for a trust, in under a minute for the nation.
 
 A pupil here is a row number. Nothing names a person: a pupil has a school, a year group, a form, references that
-sources use (MIS id, Wonde id, UPN) and a propensity to be absent that is drawn so that the published bands hold.
+sources use (MIS id, UPN) and a propensity to be absent that is drawn so that the published bands hold.
 """
 
 from __future__ import annotations
@@ -79,10 +79,6 @@ class Pupils:
         """What the school's own system calls the pupil. Numbers repeat from school to school, as in life."""
         return str(10_000 + int(self.number[pupil]))
 
-    def wonde_id(self, pupil: int) -> str:
-        """Wonde's id of the pupil."""
-        return f"A{2_000_000_000 + pupil}"
-
     def group(self, pupil: int) -> str:
         """The pupil's registration group."""
         return group_name(int(self.year[pupil]), int(self.form[pupil]))
@@ -107,6 +103,16 @@ class Pupils:
         year = max(int(self.year[pupil]), 0)
         first = date(begin - (year if year < 7 else year - 7 if year < 12 else year - 12), 9, 1)
         return first, day - timedelta(days=5) if self.flags[pupil] & LEAVER else None
+
+    def born(self, pupil: int, day: date) -> date:
+        """Date of birth, of the age that the year group of the academic year of `day` has."""
+        return date(academic_year_of(day) - (int(self.year[pupil]) + 4) - 1, 10, 1 + pupil % 28)
+
+    def census_status(self, pupil: int) -> str:
+        """The school census' enrolment status: C current (single), M main and S subsidiary of a dual registration."""
+        if not self.flags[pupil] & DUAL:
+            return "C"
+        return "M" if int(self.upn_of[pupil]) == pupil else "S"
 
 
 def academic_year_of(day: date) -> int:

@@ -161,7 +161,7 @@ def roster(estate: Estate, school: School, refs: PupilRefs, taken_at: datetime) 
     for row, upn in zip(pupils.of(school), estate.upns(school), strict=True):
         flags = int(pupils.flags[row])
         first, last = pupils.enrolled(row, day)
-        named = [("wonde", pupils.wonde_id(row))] if school.pulled else []
+        named = [(school.make, school.pupil_id(row))] if school.pulled else []
         named += [("mis", pupils.mis_id(row)), refs(upn)]
         twin = int(pupils.upn_of[row]) != row
         status = "pre-admission" if flags & PRE_ADMISSION else "subsidiary" if flags & DUAL and twin else "main"
@@ -182,4 +182,5 @@ def roster(estate: Estate, school: School, refs: PupilRefs, taken_at: datetime) 
                 "groups": [{"group_id": pupils.group(row), "first_day": first, "last_day": last}],
             }
         )
-    return {"urn": school.urn, "source": "wonde" if school.pulled else "trust", "taken_at": taken_at, "pupils": entries}
+    source = school.make if school.pulled else "trust"
+    return {"urn": school.urn, "source": source, "taken_at": taken_at, "pupils": entries}

@@ -6,9 +6,12 @@ real ones (DfE, school enrolments by LA, January 2024), because reports join on 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from connectors.estate.makes import MAKES
 
 __all__ = ["DIALECT", "FIRST_URN", "LAS", "SOURCES", "School", "make_schools"]
 
@@ -68,7 +71,8 @@ _TIMES = {
 
 @dataclass(frozen=True, slots=True)
 class School:
-    """One school. `feed` says how its marks travel: 'register' (ingest API), 'wonde' (pulled) or 'both'."""
+    """One school. `feed` says how its marks travel: 'register' (ingest API), 'pull' (from its MIS) or 'both'; `make` of
+    which make its MIS is, pulled or not."""
 
     index: int
     urn: int
@@ -82,6 +86,7 @@ class School:
     trust_id: str | None
     trust_name: str | None
     feed: str
+    make: str
     source: str
     pupil_scheme: str
     code_scheme: str
@@ -93,32 +98,47 @@ class School:
     lessons: bool
 
     @property
-    def wonde_id(self) -> str:
-        """The school's id at Wonde."""
-        return f"A{1930400000 + self.index}"
+    def source_id(self) -> str:
+        """The school's id at its MIS."""
+        return MAKES[self.make].school_id(self.index, self.urn)
 
     @property
     def pulled(self) -> bool:
-        """Whether the school is pulled from the Wonde-shaped server."""
+        """Whether the school is pulled from its MIS."""
         return self.feed != "register"
+
+    def pulled_from(self, make: str) -> bool:
+        """Whether the school is pulled from an MIS of this make."""
+        return self.pulled and self.make == make
 
     @property
     def posts(self) -> bool:
         """Whether the school's registers are posted to the ingest API."""
-        return self.feed != "wonde"
+        return self.feed != "pull"
 
     @property
-    def wonde_scheme(self) -> str:
-        """Vocabulary of the school's codes at Wonde: its own when it has local display codes."""
-        return "national" if self.code_scheme == "national" else f"wonde:{self.urn}"
+    def pulled_scheme(self) -> str:
+        """Vocabulary of the codes in its MIS: the school's own when it has local display codes."""
+        return "national" if self.code_scheme == "national" else f"{self.make}:{self.urn}"
+
+    def pupil_id(self, row: int) -> str:
+        """What its MIS calls a pupil; the scheme of these ids is the make's name."""
+        return MAKES[self.make].pupil_id(row)
 
 
-def make_schools(seed: int, schools: int, pupils: int, feeds: str = "mixed") -> list[School]:
+def make_schools(
+    seed: int, schools: int, pupils: int, feeds: str = "mixed", makes: Sequence[str] = tuple(MAKES)
+) -> list[School]:
     """`schools` schools that hold exactly `pupils` pupils, the same for the same arguments.
 
-    Feeds alternate, so that half of each phase is pulled; one pulled school in twelve also posts registers, so that
-    sources meet (rule 17). Raises ValueError when there are fewer than two pupils a school.
+    feeds: with 'mixed', feeds alternate, so that half of each phase is pulled, by turns from each of `makes`; one
+    pulled school in twelve also posts registers, so that sources meet (rule 17). 'register' or a make: all schools.
+    Raises ValueError when there are fewer than two pupils a school, or a make is none.
     """
+    if not makes or set(makes) - set(MAKES):
+        raise ValueError(f"makes: of {', '.join(MAKES)}, not {', '.join(makes) or 'none'}")
+    if feeds not in ("mixed", "register", *MAKES):
+        raise ValueError(f"feeds: mixed, register or a make ({', '.join(MAKES)}), not {feeds!r}")
     if schools < 1 or pupils < 2 * schools:
         raise ValueError(f"{schools} schools need at least {2 * max(schools, 1)} pupils, not {pupils}")
     random = np.random.default_rng([seed, 1])
@@ -132,11 +152,15 @@ def make_schools(seed: int, schools: int, pupils: int, feeds: str = "mixed") -> 
         nth = seen_of_phase.get(phase, 0)
         seen_of_phase[phase] = nth + 1
         # Phases begin on different feeds, so that two special schools do not both land on one.
-        feed = "register" if (nth + len(seen_of_phase)) % 2 else "wonde"
-        if feed == "wonde":
+        feed = "register" if (nth + len(seen_of_phase)) % 2 else "pull"
+        if feed == "pull":
             pulled += 1
-            feed = "both" if pulled % 12 == 2 else "wonde"
-        feed = feed if feeds == "mixed" else feeds
+            feed = "both" if pulled % 12 == 2 else "pull"
+        make = makes[(pulled + pulled // 12) % len(makes)]
+        if feeds in MAKES:
+            feed, make = "pull", feeds
+        elif feeds == "register":
+            feed = feeds
         la = LAS[index * 5 % (len(LAS) if nation else 7)]
         trust = (
             (f"{16000 + index // 12}", f"Trust {index // 12:04d}") if nation else ("16001", "Rollcall Learning Trust")
@@ -155,6 +179,7 @@ def make_schools(seed: int, schools: int, pupils: int, feeds: str = "mixed") -> 
                 trust_id=trust[0],
                 trust_name=trust[1],
                 feed=feed,
+                make=make,
                 source=SOURCES[nth // 2 % len(SOURCES)],
                 pupil_scheme="upn" if nth % 3 == 0 else "mis",
                 code_scheme=DIALECT if nth % 5 in (2, 3) else "national",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from connectors.estate.dirt import LOCAL_CODES
-from connectors.estate.messages import Submission, WondeChange
+from connectors.estate.messages import PulledChange, Submission
 from connectors.estate.pupils import academic_year_of
 from connectors.estate.schools import DIALECT, School
 from rollcall.domain.codes import MapEntry, national_map_entries
@@ -94,7 +94,7 @@ class Script:
     put in, by kind."""
 
     submissions: list[list[Submission]] = field(default_factory=lambda: [[] for _ in range(TICKS)])
-    changes: list[list[WondeChange]] = field(default_factory=lambda: [[] for _ in range(TICKS)])
+    changes: list[list[PulledChange]] = field(default_factory=lambda: [[] for _ in range(TICKS)])
     end: dict[EndKey, str] = field(default_factory=dict)
     missing: set[tuple[int, str, date, str]] = field(default_factory=set)
     reused: set[str] = field(default_factory=set)
@@ -117,8 +117,8 @@ def code_maps(schools: Iterable[School]) -> dict[str, tuple[MapEntry, ...]]:
     dialect = (*national, *(MapEntry(raw, canonical) for raw, canonical in LOCAL_CODES.items()))
     maps = {"national": national, DIALECT: dialect}
     for school in schools:
-        if school.pulled and school.wonde_scheme != "national":
-            maps[school.wonde_scheme] = dialect
+        if school.pulled and school.pulled_scheme != "national":
+            maps[school.pulled_scheme] = dialect
     return maps
 
 

@@ -9,11 +9,9 @@ from connectors.estate.dirt import LOCAL_CODES, UNKNOWN_CODES
 from connectors.estate.pulled import LESSON_PERIODS
 from connectors.estate.pupils import (
     BOARDER,
-    DUAL,
     LEAVER,
     PART_TIME,
     PRE_ADMISSION,
-    academic_year_of,
     year_name,
 )
 from connectors.estate.registers import groups_of
@@ -22,12 +20,10 @@ from rollcall.domain.codes import CODES
 
 if TYPE_CHECKING:
     from connectors.estate.estate import Estate
-    from connectors.estate.messages import WondeRecord
+    from connectors.estate.messages import PulledRecord
 
-__all__ = ["NEVER_IN_KAFKA", "WondeShape", "stamp"]
+__all__ = ["WondeShape", "stamp"]
 
-#: Beginnings of the made-up names and comments. A test proves that no message in Kafka holds one.
-NEVER_IN_KAFKA = ("Forename-", "Surname-", "Remark-")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
 
 
@@ -55,7 +51,7 @@ class WondeShape:
     def school(self, school: School) -> dict[str, Any]:
         """A school's facts."""
         return {
-            "id": school.wonde_id,
+            "id": school.source_id,
             "name": school.name,
             "establishment_number": str(2_000 + school.index % 7_000),
             "urn": school.urn,
@@ -100,18 +96,18 @@ class WondeShape:
         """Display code -> id, as the school has them: national ones, its own, and some that nobody maps."""
         if school.urn not in self._codes:
             known = [code.code for code in CODES]
-            if school.wonde_scheme != "national":
+            if school.pulled_scheme != "national":
                 known += list(LOCAL_CODES)
             known += list(UNKNOWN_CODES)
             self._codes[school.urn] = {code: f"A{school.index:05d}90{place:03d}" for place, code in enumerate(known)}
         return self._codes[school.urn]
 
-    def record(self, urn: int, record: WondeRecord) -> dict[str, Any]:
+    def record(self, urn: int, record: PulledRecord) -> dict[str, Any]:
         """One mark, of a session or of a lesson."""
         school = self._estate.by_urn[urn]
         document = {
             "id": record.record_id,
-            "student": record.student,
+            "student": record.pupil_ref,
             "employee": f"A7{record.sequence % 90:08d}",
             "session": record.session,
             "date": _local_day(record.session_date),
@@ -168,11 +164,9 @@ class WondeShape:
         pupils, day = self._estate.pupils, self._estate.dates[0]
         first, last = pupils.enrolled(row, day)
         flags, year = int(pupils.flags[row]), int(pupils.year[row])
-        born = date(academic_year_of(day) - (year + 4) - 1, 10, 1 + row % 28)
-        dual = "S" if int(pupils.upn_of[row]) != row else "M"
         group = self._group(school, pupils.group(row))
         return {
-            "id": pupils.wonde_id(row),
+            "id": school.pupil_id(row),
             "upi": f"{row:032x}",
             "mis_id": pupils.mis_id(row),
             "forename": f"Forename-{row}",
@@ -181,7 +175,7 @@ class WondeShape:
             "legal_surname": f"Surname-{row}",
             "middle_names": None,
             "gender": None,
-            "date_of_birth": _local_day(born),
+            "date_of_birth": _local_day(pupils.born(row, day)),
             "created_at": stamp(datetime(2025, 7, 1, tzinfo=UTC)),
             "updated_at": stamp(datetime(2025, 9, 1, tzinfo=UTC)),
             "education_details": {
@@ -197,8 +191,7 @@ class WondeShape:
             },
             "extended_details": {
                 "data": {
-                    # C current (single), M main and S subsidiary (dual registration): the census' enrolment status.
-                    "enrolment_status": dual if flags & DUAL else "C",
+                    "enrolment_status": pupils.census_status(row),
                     "boarder": bool(flags & BOARDER),
                 }
             },

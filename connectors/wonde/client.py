@@ -39,7 +39,7 @@ class WondeClient:
 
     async def one(self, path: str, token: str) -> Mapping[str, Any]:
         """The `data` of a single object, e.g. of `schools/A1930499544`. Raises SourceStopped, SourceError."""
-        body = await self._http.get(self._http.address(f"{path}/"), _bearer(token), _flaw_of_one)
+        body = await self._http.get(self._http.address(f"{path}/"), LetIn.bearer(token), _flaw_of_one)
         if isinstance(body, Unreadable) or body is None:
             raise SourceError(f"Wonde's answer about {path} cannot be read")
         found: dict[str, Any] = body["data"]
@@ -53,7 +53,7 @@ class WondeClient:
         Raises SourceStopped, SourceError.
         """
         first = self._http.address(f"{path}/", {**query, "per_page": str(PER_PAGE)})
-        return self._http.pages(first, _bearer(token), _PAGING)
+        return self._http.pages(first, LetIn.bearer(token), _PAGING)
 
 
 class _Paging(Paging):
@@ -81,7 +81,3 @@ _PAGING = _Paging()
 
 def _flaw_of_one(body: Any) -> str:
     return "" if isinstance(body, dict) and isinstance(body.get("data"), dict) else _NO_DATA
-
-
-def _bearer(token: str) -> LetIn:
-    return LetIn(headers={"Authorization": f"Bearer {token}"})

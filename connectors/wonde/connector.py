@@ -15,14 +15,13 @@ import structlog
 from connectors.access import Access
 from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, Source
 from connectors.pupils import UpnKey
-from connectors.records import read_page
+from connectors.records import read_page, strange_codes
 from connectors.roster import TOPIC as ROSTER_TOPIC
 from connectors.wonde import shape
 from connectors.wonde.client import Unreadable, WondeClient
 from connectors.wonde.roster import Listed, roster
 from rollcall import metrics
 from rollcall.domain.clock import london_date
-from rollcall.domain.codes import BY_CODE, NATIONAL
 from rollcall.errors import SourceError
 
 __all__ = ["VERSION", "WondeConnector"]
@@ -79,13 +78,7 @@ class WondeConnector(Connector):
         found = []
         if str(school.get("urn")) != str(source.urn):
             found.append(f"Wonde says that {source.id} has the URN {school.get('urn')}, not {source.urn}")
-        strange = sorted(code for code in set(codes.values()) if code and code not in BY_CODE)
-        if strange and source.code_scheme == NATIONAL:
-            found.append(
-                f"{len(strange)} of its codes are not national ones: set code_scheme to local and publish a code map "
-                f"of the scheme {self.name}:{source.urn}"
-            )
-        return found
+        return [*found, *strange_codes(self.name, source, codes.values())]
 
     async def pull(self, pull: Pull) -> AsyncIterator[Page | BadPage]:
         """Session marks, lesson marks, and (not for a window) deletions."""

@@ -128,11 +128,12 @@ def _play(
 
     assert isinstance(estate, Estate)
     posted = 0
-    token = os.environ.get("WONDE_TOKEN", "estate-token")
-    with estate.serve(port=port, token=token) as server, Progress(console=Console(stderr=True)) as progress:
-        typer.echo(f"Wonde-shaped server: {server.base_url} (token in WONDE_TOKEN)", err=True)
+    token = os.environ.get("ESTATE_TOKEN", "estate-token")
+    with estate.serve(port=port, token=token) as servers, Progress(console=Console(stderr=True)) as progress:
+        for make, server in servers.items():
+            typer.echo(f"{make}-shaped server: {server.base_url} (token in ESTATE_TOKEN)", err=True)
         if sources is not None:
-            sources.write_text(json.dumps(sources_of(server), indent=2), encoding="utf-8")
+            sources.write_text(json.dumps(sources_of(estate, servers), indent=2), encoding="utf-8")
         total = sum(len(submissions) for submissions in estate.script.submissions) if ingest_url else len(estate.ticks)
         bar = progress.add_task("Playing the day", total=total)
         for tick in estate.ticks:
@@ -148,7 +149,7 @@ def _play(
             with contextlib.suppress(KeyboardInterrupt):
                 while True:
                     time.sleep(1)
-    return posted, server.requests
+    return posted, servers.requests
 
 
 def _print(summary: dict[str, object]) -> None:

@@ -21,6 +21,7 @@ from connectors.estate.frequencies import (
     OVERALL_ABSENCE,
     PERSISTENT,
 )
+from connectors.estate.makes import MAKES
 from connectors.estate.pupils import (
     BOARDER,
     DUAL,
@@ -76,7 +77,8 @@ def test_the_trust_of_the_demonstration_has_all_it_should() -> None:
     assert {"Primary", "Secondary", "Special", "PRU/AP"} <= phases.keys()
     assert len({school.la_code for school in estate.schools}) >= 5
     assert sum(school.pulled for school in estate.schools) == 24
-    assert any(school.feed == "both" for school in estate.schools)
+    assert {school.make for school in estate.schools if school.feed == "both"} == set(MAKES)
+    assert Counter(school.make for school in estate.schools if school.pulled) == dict.fromkeys(MAKES, 24 // len(MAKES))
     assert any(school.sixth_form for school in estate.schools)
     assert any(school.nursery_class for school in estate.schools)
     for flag in (BOARDER, PART_TIME, LEAVER, DUAL, UPN_INVALID, UPN_SHARED):
@@ -176,7 +178,7 @@ def _columns(estate: Estate) -> tuple[np.ndarray, np.ndarray]:
 
 
 #: Dirt of the transport, not of the script; the server's and the edge's tests are about it.
-_ON_THE_WAY = ("server_errors", "page_repeats")
+_ON_THE_WAY = ("server_errors", "page_repeats", "ignored_filters")
 
 
 @pytest.mark.parametrize("kind", [field.name for field in fields(Dirt) if field.name not in _ON_THE_WAY])

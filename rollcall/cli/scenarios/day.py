@@ -153,10 +153,10 @@ class Day:
         client = connect(self.settings.clickhouse)
         gauge = Gauge(self.settings, client)
         try:
-            with estate.serve(token=_TOKEN) as server:
+            with estate.serve(token=_TOKEN) as servers:
                 with self._part("Schools, rosters, timetables, codes"):
                     self._start("reference", "reference", "run")
-                    pulling, sources = self._start_pulls(sources_of(server))
+                    pulling, sources = self._start_pulls(sources_of(estate, servers))
                     ingest = self._start_ingest()
                     estate.publish_reference(self.settings.kafka.client_config(), self.settings.registry.url, refs)
                     keys = self._keys(estate)
@@ -221,7 +221,7 @@ class Day:
         sources = define(self.settings, document)
         pulls = self._start(
             "pull", "pull", "--every", "1", "--overlap", str(_OVERLAP_S), "--json", "--today",
-            self.plan.day.isoformat(), WONDE_TOKEN=_TOKEN,
+            self.plan.day.isoformat(), ESTATE_TOKEN=_TOKEN,
         )  # fmt: skip
         return pulls, sources
 

@@ -26,7 +26,8 @@ from sinks import reference
 from sinks.migrate import migrate, server
 
 if TYPE_CHECKING:
-    from connectors.estate.wonde_server import WondeServer
+    from connectors.estate.estate import Estate
+    from connectors.estate.servers import Servers
 
 __all__ = ["Gauge", "Taken", "define", "lay", "load", "rounds", "sender_keys", "sources_of"]
 
@@ -58,12 +59,10 @@ def sender_keys(settings: Settings, sources: tuple[str, ...], urns: dict[str, li
     return {source: keys.add(settings.ingest_keys_file, source, urns[source])[1] for source in sources if urns[source]}
 
 
-def sources_of(server: WondeServer) -> dict[str, Any]:
-    """What `rollcall sources import` takes for the estate's server; its token is in the variable WONDE_TOKEN."""
-    told = server.config("env:WONDE_TOKEN")
-    # The server is ours and on loopback: no reason to be as polite as with Wonde's own.
-    wonde = {"make": "wonde", "base_url": told["base_url"], "secret": told["token"], "requests_a_second": 1000}
-    return {"sources": [{**wonde, "schools": told["schools"]}]}
+def sources_of(estate: Estate, servers: Servers) -> dict[str, Any]:
+    """What `rollcall sources import` takes for the estate's servers; their token is in the variable ESTATE_TOKEN."""
+    # The servers are ours and on loopback: no reason to be as polite as with a supplier's own.
+    return {"sources": [{**source, "requests_a_second": 1000} for source in estate.sources(servers)]}
 
 
 def define(settings: Settings, document: dict[str, Any]) -> list[str]:

@@ -26,6 +26,7 @@ from rollcall.stack.home import free_port
 __all__ = ["FAULTS", "Row", "chosen", "ticks_needed", "torture"]
 
 _START_S = 120.0
+_TOKEN = "estate-token"
 
 
 @dataclass
@@ -202,11 +203,11 @@ def _crash_while_posting(arena: Arena, crash: Callable[[Command, Command], None]
             failed.append(error)
             posted.release(total)
 
-    with estate.serve() as server, arena.working():
-        sources = define(arena.settings, sources_of(server))
+    with estate.serve(token=_TOKEN) as servers, arena.working():
+        sources = define(arena.settings, sources_of(estate, servers))
         pulls = arena.start(
             "pull", "pull", "--every", "1", "--overlap", "5", "--json", "--today", max(estate.dates).isoformat(),
-            WONDE_TOKEN=server.token,
+            ESTATE_TOKEN=_TOKEN,
         )  # fmt: skip
         posting = threading.Thread(target=post, name="posting")
         posting.start()

@@ -1,0 +1,49 @@
+"""The makes of MIS that the estate's schools are pulled from: what one calls things, and what it shows.
+
+A new make is an entry here, and a server in a file of its own that `servers.SERVERS` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["MAKES", "Make"]
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """One make. Ids are functions of numbers, so that the same school has the same ids in every run.
+
+    school_id: of a school's place and URN. pupil_id: of a pupil's row. stranger_id: of any eight digits, a pupil that
+    no roster has. record_id: of a school's place, four digits of the day, and a running number; they grow with it.
+    lessons: whether it has marks of lessons. shows_modified: whether a mark says when it was changed (rule 6).
+    """
+
+    school_id: Callable[[int, int], str]
+    pupil_id: Callable[[int], str]
+    stranger_id: Callable[[int], str]
+    record_id: Callable[[int, int, int], str]
+    lessons: bool
+    shows_modified: bool
+
+
+#: By the name of the connector, which is also the source of its marks and the scheme of its pupils' ids.
+MAKES: dict[str, Make] = {
+    "wonde": Make(
+        school_id=lambda place, _: f"A{1930400000 + place}",
+        pupil_id=lambda row: f"A{2_000_000_000 + row}",
+        stranger_id=lambda digits: f"A19{digits}",
+        record_id=lambda place, day, number: f"A{place:05d}{day:04d}{number:05d}",
+        lessons=True,
+        shows_modified=False,
+    ),
+    "odata": Make(
+        school_id=lambda _, urn: str(urn),
+        pupil_id=lambda row: f"PUP-{row}",
+        stranger_id=lambda digits: f"PUP-S{digits}",
+        record_id=lambda place, day, number: f"AS-{place:05d}-{day:04d}{number:05d}",
+        lessons=False,
+        shows_modified=True,
+    ),
+}

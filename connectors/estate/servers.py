@@ -1,0 +1,53 @@
+"""All servers of an estate: one for each make that its schools are pulled from."""
+
+from __future__ import annotations
+
+from collections import Counter, UserDict
+from typing import TYPE_CHECKING
+
+from connectors.estate.makes import MAKES
+from connectors.estate.odata_server import ODataServer
+from connectors.estate.server import EstateServer
+from connectors.estate.wonde_server import WondeServer
+
+if TYPE_CHECKING:
+    from connectors.estate.estate import Estate
+
+__all__ = ["SERVERS", "Servers"]
+
+#: The server of each make.
+SERVERS: dict[str, type[EstateServer]] = {server.make: server for server in (WondeServer, ODataServer)}
+
+
+class Servers(UserDict[str, EstateServer]):
+    """The running servers by make. With a port, the first has it and the others those that follow."""
+
+    def __init__(self, estate: Estate, host: str, port: int, token: str) -> None:
+        super().__init__()
+        used = [make for make in MAKES if any(school.pulled_from(make) for school in estate.schools)]
+        try:
+            for place, make in enumerate(used):
+                self[make] = SERVERS[make](estate, host, port + place if port else 0, token)
+        except OSError:
+            self.close()
+            raise
+
+    @property
+    def wonde(self) -> WondeServer:
+        """The server of the schools that are pulled through Wonde. Raises KeyError when there are none."""
+        server = self["wonde"]
+        assert isinstance(server, WondeServer)
+        return server
+
+    @property
+    def requests(self) -> dict[int, int]:
+        """Answers of all of them, by status."""
+        counted: Counter[int] = Counter()
+        for server in self.values():
+            counted.update(server.requests)
+        return dict(counted)
+
+    def close(self) -> None:
+        """Stop answering and free the ports."""
+        for server in self.values():
+            server.close()
