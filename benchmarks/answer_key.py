@@ -69,10 +69,10 @@ class Key:
     current: Marks
     counts: Counts
 
-    def expected(self) -> dict[str, Any]:
+    def expected(self, *, timed: bool = True) -> dict[str, Any]:
         """Table -> what its check must give."""
         return {
-            "mark_event": _sum(_mark_hashes(self.history, with_time=True)),
+            "mark_event": _sum(_mark_hashes(self.history, with_time=timed)),
             "mark_current": _sum(_mark_hashes(self.current, with_time=False)),
             "school_session": _sum(_count_hashes(self.current)),
             "register_receipt": self.counts,
@@ -84,16 +84,18 @@ def load_sql(name: str) -> str:
     return (files("benchmarks") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def differences(client: Client, key: Key, *, receipts: bool = True) -> list[str]:
+def differences(client: Client, key: Key, *, receipts: bool = True, timed: bool = True) -> list[str]:
     """What differs between the tables and the key, a line each; empty when they are equal.
 
-    ``receipts``: False for a pipeline that writes no receipts.
+    ``receipts``: False for a pipeline that writes no receipts. ``timed``: False where only the pull knows when a mark
+    was asserted.
     """
     found = []
-    for table, wanted in key.expected().items():
+    for table, wanted in key.expected(timed=timed).items():
         if table == "register_receipt" and not receipts:
             continue
-        row = client.query(load_sql(f"check_{table}"), parameters={"day": SESSION_DATE.isoformat()}).result_rows[0]
+        check = "mark_event_untimed" if table == "mark_event" and not timed else table
+        row = client.query(load_sql(f"check_{check}"), parameters={"day": SESSION_DATE.isoformat()}).result_rows[0]
         if table == "register_receipt":
             got: Any = Counts(*(int(v) for v in row))
         else:

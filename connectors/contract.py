@@ -62,6 +62,7 @@ class Pull:
 
     taken_at: when it began, UTC to the millisecond, the same on all its pages (rule 6).
     since: read what changed from this instant on; None reads all. window: read these session dates whole instead.
+    snapshot: the cut it is pulled for, `<name>/<cut>`; None for a pull of its own.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Pull:
     taken_at: datetime
     since: datetime | None = None
     window: Window | None = None
+    snapshot: str | None = None
 
     @property
     def complete(self) -> bool:

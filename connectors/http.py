@@ -148,7 +148,11 @@ class HttpClient:
         self._origin = _origin(httpx.URL(self.base_url))
         self._patience = patience or Patience()
         self._http = httpx.AsyncClient(
-            timeout=self._patience.answer_seconds, headers={"Accept": "application/json"}, follow_redirects=False
+            timeout=self._patience.answer_seconds,
+            headers={"Accept": "application/json"},
+            follow_redirects=False,
+            # Who pulls bounds how many schools are asked at once; in a pool, silent ones would take the others' room.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
         )
         self._spacing = 1.0 / a_second
         self._next_at = 0.0

@@ -105,25 +105,28 @@ class Runner:
         *,
         window: Window | None = None,
         what: What = "all",
+        snapshot: str | None = None,
         done: Callable[[Pulled], None] = lambda _pulled: None,
     ) -> list[Pulled]:
         """Pull every source once; `done` is told of each as it ends. The result is in the order of `sources`.
 
-        Raises nothing for a source that fails, or whose state cannot be read or kept: its `Pulled` says so.
+        snapshot: the cut that its pages are for, `<name>/<cut>`. Raises nothing for a source that fails, or whose state
+        cannot be read or kept: its `Pulled` says so.
         """
 
         async def one(source: Source) -> Pulled:
             async with self._gate:
-                pulled = await self._pull_and_report(source, window, what)
+                pulled = await self._pull_and_report(source, window, what, snapshot)
             done(pulled)
             return pulled
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(source)) for source in sources]
-        self._tell_cursor_age()
+        if window is None:
+            self._tell_cursor_age()
         return [task.result() for task in tasks]
 
-    async def _pull_and_report(self, source: Source, window: Window | None, what: What) -> Pulled:
+    async def _pull_and_report(self, source: Source, window: Window | None, what: What, snapshot: str | None) -> Pulled:
         pulled = Pulled(source)
         name = self._connector.name
         try:
@@ -133,7 +136,7 @@ class Runner:
                 return pulled
             if state.cursor is not None:
                 self._cursors[source.id] = state.cursor
-            pull = self._begin(source, state, window)
+            pull = self._begin(source, state, window, snapshot)
             if what != "marks":
                 await self._publish_references(pull, state, pulled)
             if what != "roster":
@@ -171,7 +174,7 @@ class Runner:
         except (RollcallError, OSError) as error:
             log.error("state_not_kept", connector=self._connector.name, school=source.id, why=_why(error))
 
-    def _begin(self, source: Source, state: SourceState, window: Window | None) -> Pull:
+    def _begin(self, source: Source, state: SourceState, window: Window | None, snapshot: str | None) -> Pull:
         now = self._now()
         taken_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
         return Pull(
@@ -180,6 +183,7 @@ class Runner:
             taken_at=taken_at,
             since=None if window is not None or state.cursor is None else state.cursor - self._overlap,
             window=window,
+            snapshot=snapshot,
         )
 
     async def _publish_references(self, pull: Pull, state: SourceState, pulled: Pulled) -> None:
@@ -245,7 +249,7 @@ class Runner:
         window = pull.window
         return {
             "pull_id": pull.id,
-            "snapshot": None,
+            "snapshot": pull.snapshot,
             "urn": pull.source.urn,
             "source": self._connector.name,
             "complete": pull.complete,

@@ -34,12 +34,26 @@ from rollcall.errors import ConfigError, RollcallError
 if TYPE_CHECKING:
     from rollcall.settings import Settings
 
-__all__ = ["BACKFILL_SHARE", "Parts", "Plan", "Round", "SourcePulls", "backfill_folder", "backfill_runs", "state_of"]
+__all__ = [
+    "BACKFILL_SHARE",
+    "SNAPSHOT_SHARE",
+    "Parts",
+    "Plan",
+    "Round",
+    "SourcePulls",
+    "backfill_folder",
+    "backfill_runs",
+    "pulls_run",
+    "snapshot_runs",
+    "state_of",
+]
 
 log = structlog.get_logger()
 
 #: What a backfill takes of a source's rate limit; the pulls beside it leave it that as soon as they see it.
 BACKFILL_SHARE = 0.25
+#: What a snapshot takes where pulls run beside it; they leave it that likewise.
+SNAPSHOT_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,19 +171,20 @@ class SourcePulls:
         *,
         window: Window | None = None,
         what: What = "all",
+        snapshot: str | None = None,
         done: Callable[[Pulled], None] = lambda _pulled: None,
     ) -> list[Pulled]:
         """Pull these of the schools that `schools` gave, once."""
         if self._runner is None or not sources:
             return []
-        return await self._runner.round(sources, window=window or self.plan.window, what=what, done=done)
+        span = window or self.plan.window
+        return await self._runner.round(sources, window=span, what=what, snapshot=snapshot, done=done)
 
     def _claim(self) -> None:
         """Only one process moves the cursors of a source: pulls of a school are sent in the order they were taken."""
         if self._ours or self.plan.window is not None or self.share is not None:
             return
-        folder = state_folder(self.parts.settings, self.name)
-        claim = Claim(folder.parent / f"{self.name}.pulling")
+        claim = Claim(pulls_run(self.parts.settings, self.name))
         self._ours = self._claims.enter_context(claim)
         if not self._ours:
             self._claims.close()
@@ -202,7 +217,9 @@ class SourcePulls:
     def _share(self) -> float:
         if self.share is not None:
             return self.share
-        return 1 - BACKFILL_SHARE if claimed(backfill_runs(self.parts.settings, self.name)) else 1.0
+        settings, name = self.parts.settings, self.name
+        left = 1 - BACKFILL_SHARE if claimed(backfill_runs(settings, name)) else 1.0
+        return left - SNAPSHOT_SHARE if claimed(snapshot_runs(settings, name)) else left
 
 
 def state_folder(settings: Settings, name: str) -> Path:
@@ -223,3 +240,13 @@ def backfill_folder(settings: Settings, name: str) -> Path:
 def backfill_runs(settings: Settings, name: str) -> Path:
     """The file that a source's backfill claims as long as it runs."""
     return backfill_folder(settings, name) / ".running"
+
+
+def pulls_run(settings: Settings, name: str) -> Path:
+    """The file that a source's pulls claim as long as they run: they alone move its cursors."""
+    return settings.home / "connectors" / "state" / f"{name}.pulling"
+
+
+def snapshot_runs(settings: Settings, name: str) -> Path:
+    """The file that a snapshot claims as long as it pulls a source."""
+    return settings.home / "connectors" / "snapshots" / f".{name}.running"

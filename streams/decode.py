@@ -126,7 +126,8 @@ def _registers(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.Data
     lengths = list_lengths(frame["marks"])
     messages = frame.select(
         "record", "schema_id", pl.col("urn").cast(pl.UInt32, strict=False).fill_null(0), "source",
-        pl.lit(SOURCE_KINDS["register"], pl.UInt8).alias("source_kind"), "submission_id", "group_id",
+        pl.lit(SOURCE_KINDS["register"], pl.UInt8).alias("source_kind"), "submission_id",
+        pl.lit("").alias("snapshot"), "group_id",
         _day("session_date").alias("day"), _session("session").alias("session"), pl.col("period").fill_null(""),
         pl.lit(0, pl.Int32).alias("window_to"), pl.lit(-1, pl.Int32).alias("page"), pl.lit(True).alias("last_page"),
         "complete", "revision", _ms("submitted_at").alias("asserted_ms"), _ms("opened_at").alias("opened_ms"),
@@ -163,6 +164,7 @@ def _pages(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFram
     messages = frame.select(
         "record", "schema_id", pl.col("urn").cast(pl.UInt32, strict=False).fill_null(0), "source",
         pl.lit(SOURCE_KINDS["mis"], pl.UInt8).alias("source_kind"), pl.col("pull_id").alias("submission_id"),
+        pl.col("snapshot").fill_null(""),
         pl.lit("").alias("group_id"), _day("window_from").alias("day"), pl.lit(0, pl.UInt8).alias("session"),
         pl.lit("").alias("period"), _day("window_to").alias("window_to"), "page", "last_page", "complete",
         pl.lit(0, pl.Int32).alias("revision"), _ms("taken_at").alias("asserted_ms"),

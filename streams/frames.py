@@ -18,10 +18,10 @@ SOURCE_KINDS: dict[str, int] = {"register": 1, "mis": 2, "kiosk": 3}
 MESSAGES = pl.Schema(
     {
         "record": pl.UInt32, "schema_id": pl.UInt32, "urn": pl.UInt32, "source": pl.String, "source_kind": pl.UInt8,
-        "submission_id": pl.String, "group_id": pl.String, "day": pl.Int32, "session": pl.UInt8, "period": pl.String,
-        "window_to": pl.Int32, "page": pl.Int32, "last_page": pl.Boolean, "complete": pl.Boolean, "revision": pl.Int32,
-        "asserted_ms": pl.Int64, "opened_ms": pl.Int64, "closed_ms": pl.Int64, "taken_by": pl.String,
-        "code_scheme": pl.String, "marks": pl.UInt32, "deletions": pl.UInt32,
+        "submission_id": pl.String, "snapshot": pl.String, "group_id": pl.String, "day": pl.Int32, "session": pl.UInt8,
+        "period": pl.String, "window_to": pl.Int32, "page": pl.Int32, "last_page": pl.Boolean, "complete": pl.Boolean,
+        "revision": pl.Int32, "asserted_ms": pl.Int64, "opened_ms": pl.Int64, "closed_ms": pl.Int64,
+        "taken_by": pl.String, "code_scheme": pl.String, "marks": pl.UInt32, "deletions": pl.UInt32,
     }
 )  # fmt: skip
 

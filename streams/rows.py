@@ -178,7 +178,8 @@ def register_receipt(decoded: Decoded, counts: Counts, unchanged: pl.DataFrame) 
             "source_kind": pa.DictionaryArray.from_arrays(
                 pa.array((m["source_kind"].to_numpy() - 1).astype(np.int8)), _KINDS
             ),
-            "submission_id": _text(m["submission_id"]), "group_id": _encode(m["group_id"]),
+            "submission_id": _text(m["submission_id"]), "snapshot": _encode(m["snapshot"]),
+            "group_id": _encode(m["group_id"]),
             "session_date": _dates(m["day"]),
             "session": pa.DictionaryArray.from_arrays(
                 pa.array(m["session"].to_numpy().astype(np.int8)), pa.array(["", "AM", "PM"])

@@ -38,6 +38,7 @@ GROUPS: tuple[str, ...] = (
     "sources",
     "pull",
     "backfill",
+    "snapshot",
     "simulate",
     "worker",
     "report",

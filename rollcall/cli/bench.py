@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +20,11 @@ def register(app: typer.Typer) -> None:
         "[bold]rollcall bench e2e --shape repull --runs 5 --json[/bold]; "
         "[bold]rollcall bench e2e --shape soak --rate 2000 --minutes 30[/bold].",
     )(e2e)
+    bench.command(
+        "snapshot",
+        epilog="Examples: [bold]rollcall bench snapshot --schools 100[/bold] for a first look; "
+        "[bold]rollcall bench snapshot --json[/bold].",
+    )(snapshot)
     bench.callback()(_group)
     app.add_typer(bench, name="bench")
 
@@ -53,35 +59,65 @@ def e2e(
     """From the first message consumed to the last row in mark_current and school_session, on a stack of its own.
 
     Exit code 1 when the tables do not hold the answer key: then the figures mean nothing."""
-    import json
+    _find_benchmarks()
+    from benchmarks.e2e import Plan, run
+    from benchmarks.nation import REFS
+    from rollcall.errors import UsageError
+
+    if refs not in REFS:
+        raise UsageError(f"--refs is one of {', '.join(REFS)}")
+    plan = Plan(shape, marks, rate, minutes, runs, schools, refs, unchanged, baseline_marks, engine, seed)
+    _measure(lambda folder, tell: run(plan, folder, tell), home, as_json)
+
+
+def snapshot(
+    schools: Annotated[int, typer.Option(min=1, help="Schools of 300 pupils, 600 marks each a cut.")] = 2_000,
+    at_once: Annotated[int, typer.Option(min=1, help="Schools asked at the same time.")] = 32,
+    seed: Annotated[int, typer.Option(help="Another seed, other marks.")] = 1,
+    home: Annotated[
+        Path | None, typer.Option(help="Folder for stack and logs; kept.", show_default="a temporary one")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Two cuts of a snapshot over HTTP, the second unchanged: from the first question to the last row in mark_current
+    and school_session, on a stack of its own.
+
+    Exit code 1 when the tables do not hold what the MIS holds: then the figures mean nothing."""
+    _find_benchmarks()
+    from benchmarks.snapshot import Plan, run
+
+    plan = Plan(schools, at_once, seed)
+    _measure(lambda folder, tell: run(plan, folder, tell), home, as_json)
+
+
+def _find_benchmarks() -> None:
+    """The benchmarks are part of the checkout and not of the wheel. Raises UsageError when there is none."""
     import sys
-    import tempfile
 
     import rollcall
     from rollcall.errors import UsageError
 
-    # The benchmarks are part of the checkout and not of the wheel.
     checkout = Path(rollcall.__file__).parents[1]
     if not (checkout / "benchmarks" / "e2e.py").exists():
         raise UsageError("benchmarks are run from a checkout: they are not part of the installed package")
     if str(checkout) not in sys.path:
         sys.path.append(str(checkout))
-    from benchmarks.e2e import Plan, run
-    from benchmarks.nation import REFS
 
-    if refs not in REFS:
-        raise UsageError(f"--refs is one of {', '.join(REFS)}")
-    plan = Plan(shape, marks, rate, minutes, runs, schools, refs, unchanged, baseline_marks, engine, seed)
+
+def _measure(run: Callable[[Path, Callable[[str], None]], dict[str, Any]], home: Path | None, as_json: bool) -> None:
+    """Run a measurement in its folder and print its figures; exit code 1 when they mean nothing."""
+    import json
+    import tempfile
 
     def tell(line: str) -> None:
         typer.echo(line, err=True)
 
     if home is None:
         with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
-            found = run(plan, Path(folder), tell)
+            found = run(Path(folder), tell)
     else:
         home.mkdir(parents=True, exist_ok=True)
-        found = run(plan, home, tell)
+        found = run(home, tell)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:

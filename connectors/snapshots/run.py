@@ -1,0 +1,280 @@
+"""Takes a snapshot: at each cut every permitted school of every source is pulled whole, for one session date.
+
+- Sources are asked side by side, so many schools of each at once. A school that is slow gives its place to the next
+  after a while and goes on beside the others: neither its slowness, its failure nor its silence delays them.
+- Whoever has not answered by the deadline is late, and is listened to until the next cut begins; then it is given up.
+- Everything that happens is written down as it happens (`connectors.snapshots.record`). Killed and started again, the
+  same snapshot goes on in the cut that is open and asks those that have not answered; cuts gone by stay missed.
+- Pulls are those of `connectors.runner`, of a window of one day: cursors are neither read nor moved. Pulls that run
+  beside it leave it a part of each source's rate limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from connectors.contract import Source, Window
+from connectors.files import Claim, claimed
+from connectors.pulling import parts_of
+from connectors.runner import Outcome, Pulled
+from connectors.snapshots.record import Asked, CutRecord, Ended, Recorder, folder_of, load, read, save_plan
+from connectors.snapshots.schedule import Cut, Schedule, differing
+from connectors.source_pulls import (
+    BACKFILL_SHARE,
+    SNAPSHOT_SHARE,
+    Parts,
+    Plan,
+    SourcePulls,
+    backfill_runs,
+    pulls_run,
+    snapshot_runs,
+)
+from connectors.sources_file import SourcesFile
+from rollcall.domain.clock import now
+from rollcall.errors import ConfigError, RollcallError, UsageError
+
+if TYPE_CHECKING:
+    from rollcall.settings import Settings
+
+__all__ = ["AT_ONCE", "take"]
+
+log = structlog.get_logger()
+
+#: Schools of one source asked at the same time: at a second a school, 24,500 of one source in 13 minutes.
+AT_ONCE = 32
+#: A school that has not ended after this gives its place to the next (s), on top of what the rate limit takes.
+_SLOW_SECONDS = 10.0
+#: Requests that a school's day takes, about: code list, sessions, lessons, periods.
+_REQUESTS_A_SCHOOL = 4
+#: So many slow schools of a source go on beside the others; of more, the one that has taken longest is given up.
+_BESIDE = 256
+#: A clock that is set, or a machine that slept, is noticed after this (s).
+_LOOK_SECONDS = 5.0
+
+_ENDED: dict[Outcome, Ended] = {"pulled": "answered", "incomplete": "failed", "failed": "failed", "stopped": "refused"}
+
+
+async def take(
+    settings: Settings,
+    schedule: Schedule,
+    *,
+    at_once: int = AT_ONCE,
+    told: Callable[[CutRecord], None] = lambda _record: None,
+) -> list[CutRecord]:
+    """Take the snapshot from now to its end, and return its cuts. `told` is told of a cut when it is over, when it has
+    closed with other answers than it had then, and when it was missed.
+
+    Raises UsageError when there is a snapshot of this name and it is another one, or another process takes it;
+    ConfigError when the file of sources, the key for UPNs or what was written before cannot be read.
+    """
+    with ExitStack() as claims:
+        if not claims.enter_context(Claim(folder_of(settings, schedule.name) / ".running")):
+            raise UsageError(f"another process takes the snapshot {schedule.name} already")
+        _keep(settings, schedule)
+        file = SourcesFile(settings.sources_file)
+        file.chosen(schedule.sources)
+        with parts_of(settings, file) as parts:
+            taking = _Taking(schedule, parts, at_once, told, claims)
+            try:
+                for cut in schedule.cuts:
+                    await taking.cut(cut)
+            finally:
+                await taking.close()
+    return load(settings, schedule.name).cuts
+
+
+def _keep(settings: Settings, schedule: Schedule) -> None:
+    """Write the schedule down, once. What a name means never changes: its receipts are there already."""
+    if not (folder_of(settings, schedule.name) / "plan.json").exists():
+        save_plan(settings, schedule)
+        return
+    other = differing(load(settings, schedule.name).schedule, schedule)
+    if other:
+        raise UsageError(
+            f"there is a snapshot {schedule.name} already, of other {', '.join(other)}: give this one another name, or "
+            f"go on with that one by `rollcall snapshot run --name {schedule.name}` alone"
+        )
+
+
+@dataclass
+class _Taking:
+    """The run of one process: its sources stay open from cut to cut."""
+
+    schedule: Schedule
+    parts: Parts
+    at_once: int
+    told: Callable[[CutRecord], None]
+    claims: ExitStack
+    _pulls: dict[str, SourcePulls] = field(default_factory=dict)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for pulls in self._pulls.values():
+            await pulls.close()
+
+    async def cut(self, cut: Cut) -> None:
+        """Wait for the cut, take it, and return when it closes. One gone by is told as it was left."""
+        schedule = self.schedule
+        folder = folder_of(self.parts.settings, schedule.name)
+        record = read(folder, cut)
+        if now() >= (schedule.closes(cut) if record.begun else schedule.due(cut)):
+            if not record.begun:
+                log.warning("cut_missed", snapshot=schedule.name, cut=cut.label)
+                self.told(record)
+            return
+        await _until(cut.at)
+        with Recorder(folder, cut) as recorder:
+            await self._take(cut, recorder)
+
+    async def _take(self, cut: Cut, recorder: Recorder) -> None:
+        log.info("cut_begins", snapshot=self.schedule.name, cut=cut.label)
+        asking = asyncio.create_task(self._ask_all(cut, recorder))
+        try:
+            due = asyncio.create_task(_until(self.schedule.due(cut)))
+            await asyncio.wait({asking, due}, return_when=asyncio.FIRST_COMPLETED)
+            recorder.over(min(now(), self.schedule.due(cut)))
+            due.cancel()
+            at_end = self._tell(cut, None)
+            closes = asyncio.create_task(_until(self.schedule.closes(cut)))
+            await asyncio.wait({asking, closes}, return_when=asyncio.FIRST_COMPLETED)
+            closes.cancel()
+        finally:
+            asking.cancel()
+            await asyncio.wait({asking})
+        if not asking.cancelled() and (error := asking.exception()) is not None:
+            raise error
+        self._tell(cut, at_end)
+
+    def _tell(self, cut: Cut, before: list[str | None] | None) -> list[str | None]:
+        """Tell how a cut is, unless it is as it was `before`."""
+        record = read(folder_of(self.parts.settings, self.schedule.name), cut)
+        outcomes: list[str | None] = [school.outcome for school in record.schools.values()]
+        if outcomes != before:
+            self.told(record)
+        return outcomes
+
+    async def _ask_all(self, cut: Cut, recorder: Recorder) -> None:
+        names = self.schedule.sources or tuple(self.parts.file.current())
+        async with asyncio.TaskGroup() as group:
+            for name in names:
+                group.create_task(self._ask_source(name, cut, recorder))
+
+    async def _ask_source(self, name: str, cut: Cut, recorder: Recorder) -> None:
+        """One source. What nobody foresaw ends no other source."""
+        try:
+            pulls = self._opened(name)
+            sources, failing = await pulls.schools()
+        except (RollcallError, OSError) as error:
+            log.error("source_failed", connector=name, why=str(error))
+            recorder.lost(name, str(error))
+            return
+        except Exception as error:
+            log.error("source_broken", connector=name, exc_info=error)
+            recorder.lost(name, f"unforeseen: {type(error).__name__}; the log says where")
+            return
+        recorder.to_ask(name, [*sources, *(one.source for one in failing)])
+        known = {one.id for one in sources}
+        for one in failing:
+            recorder.ended(_ended(name, one, self.schedule.due(cut)))
+        for school in recorder.so_far.schools.values():
+            if school.source == name and school.school not in known and school.outcome is None:
+                school.ended_at, school.outcome = now(), "refused"
+                school.why = "it is no longer among the schools to pull"
+                recorder.ended(school)
+        left = [one for one in sources if not _answered(recorder.so_far, name, one)]
+        limit = self.parts.file.current()[name].requests_a_second * (pulls.share or 1.0)
+        slow_after = _SLOW_SECONDS + _REQUESTS_A_SCHOOL * self.at_once / limit
+        await _Asking(pulls, self.schedule, cut, recorder, slow_after).all(left, self.at_once)
+
+    def _opened(self, name: str) -> SourcePulls:
+        """The pulls of a source, with the part of its rate limit that others leave now. Raises ConfigError."""
+        settings = self.parts.settings
+        if name not in self._pulls:
+            if not self.claims.enter_context(Claim(snapshot_runs(settings, name))):
+                raise ConfigError(f"another snapshot pulls {name} already")
+            day, most = self.schedule.day, self.at_once + _BESIDE
+            plan = Plan(what="marks", window=Window(day, day), at_once=most, today=self.schedule.today)
+            self._pulls[name] = SourcePulls(name, self.parts, plan)
+        share = 1.0
+        share -= BACKFILL_SHARE if claimed(backfill_runs(settings, name)) else 0.0
+        share -= SNAPSHOT_SHARE if claimed(pulls_run(settings, name)) else 0.0
+        self._pulls[name].share = share
+        return self._pulls[name]
+
+
+@dataclass
+class _Asking:
+    """The asking of one source's schools at one cut."""
+
+    pulls: SourcePulls
+    schedule: Schedule
+    cut: Cut
+    recorder: Recorder
+    slow_after: float
+    _beside: OrderedDict[str, asyncio.Task[None]] = field(default_factory=OrderedDict)
+
+    async def all(self, schools: Sequence[Source], at_once: int) -> None:
+        """Ask them, `at_once` at a time, and wait for every end. Cancelled, whoever has no end by then is silent."""
+        places = asyncio.Semaphore(at_once)
+        async with asyncio.TaskGroup() as group:
+            for school in schools:
+                await places.acquire()
+                group.create_task(self._in_place(school, places, group))
+
+    async def _in_place(self, school: Source, places: asyncio.Semaphore, group: asyncio.TaskGroup) -> None:
+        asking = group.create_task(self._ask(school))
+        try:
+            await asyncio.wait({asking}, timeout=self.slow_after)
+        finally:
+            places.release()
+        if asking.done():
+            return
+        self._beside[school.id] = asking
+        asking.add_done_callback(lambda _: self._beside.pop(school.id, None))
+        if len(self._beside) > _BESIDE:
+            next(iter(self._beside.values())).cancel()
+
+    async def _ask(self, school: Source) -> None:
+        name, began = self.pulls.name, now()
+        asked = Asked(name, school.id, school.urn, began)
+        self.recorder.asked(name, school.id, began)
+        seen = Pulled(school)
+        try:
+            (seen,) = await self.pulls.pull([school], what="marks", snapshot=self.schedule.label(self.cut))
+        except asyncio.CancelledError:
+            asked.ended_at, asked.outcome = now(), "silent"
+            asked.why = f"no whole answer in {(now() - began).total_seconds():.0f} s: given up"
+            self.recorder.ended(asked)
+            return
+        ended = _ended(name, seen, self.schedule.due(self.cut))
+        ended.asked_at = began
+        self.recorder.ended(ended)
+
+
+def _ended(name: str, pulled: Pulled, due: datetime) -> Asked:
+    """How a school's pull counts at a cut."""
+    at = now()
+    outcome = _ENDED[pulled.outcome]
+    if outcome == "answered" and at > due:
+        outcome = "late"
+    school = pulled.source
+    return Asked(name, school.id, school.urn, None, at, outcome, pulled.why, pulled.marks, pulled.pages)
+
+
+def _answered(so_far: CutRecord, name: str, school: Source) -> bool:
+    known = so_far.schools.get((name, school.id))
+    return known is not None and known.urn == school.urn and known.has_answered
+
+
+async def _until(at: datetime) -> None:
+    """Sleep until the clock shows this instant."""
+    while (left := (at - now()).total_seconds()) > 0:
+        await asyncio.sleep(min(left, _LOOK_SECONDS))

@@ -1,0 +1,311 @@
+"""A strike day, rehearsed: hours shortened to seconds, schools in trouble, the puller killed, and all of it judged.
+
+The processes are the real ones (`rollcall snapshot run`, `worker`, `reference run`) on a stack of their own. Only the
+estate, which plays the schools and their MIS, lives in this process: it alone knows who was in trouble, what was
+served to whom, and so what coverage and differences must be.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from connectors.estate.dirt import Dirt
+from connectors.estate.estate import Estate
+from connectors.estate.wonde_server import WondeServer
+from connectors.pupils import UpnKey
+from connectors.snapshots.record import CutRecord, folder_of, load, read
+from connectors.snapshots.schedule import Cut
+from connectors.sources_file import SourcesFile
+from rollcall.cli.reconcile import watermarks
+from rollcall.cli.scenarios.ground import Gauge, define, lay, sources_of
+from rollcall.cli.scenarios.processes import Command, wait_until
+from rollcall.cli.scenarios.strike_judge import Judgement, Told, judge_strike
+from rollcall.domain.clock import LONDON, now
+from rollcall.settings import Settings
+from rollcall.stack import EmbeddedStack
+from sinks.clickhouse import connect
+from sinks.reconcile import reconcile
+from sinks.verify import verify
+
+__all__ = ["Found", "Plan", "Teller", "rehearse_on"]
+
+DAY = date(2025, 9, 10)
+NAME = "strike"
+_TOKEN = "estate-token"
+#: What may hold up a school at a cut. broken: answers 500 for ever; failing: 400; refused: 403; silent: never answers;
+#: slow: answers when the deadline has passed.
+TROUBLES = ("refused", "failing", "broken", "silent", "slow")
+#: Of so many schools one is in each kind of trouble at each cut.
+_ONE_IN = 50
+#: From the start of the snapshot's process to its first cut (s): it must be there.
+_LEAD_S = 6.0
+_PATIENCE_S = 300.0
+_SCHOOL = re.compile(r"/schools/([A-Za-z0-9]+)/attendance/session")
+
+
+class Teller(Protocol):
+    """Who is told how it goes."""
+
+    def step(self, what: str) -> None:
+        """A new part of the run begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to rehearse. every, deadline: seconds."""
+
+    home: Path
+    schools: int = 12
+    pupils: int = 1_200
+    cuts: int = 3
+    every: float = 8.0
+    deadline: float = 5.0
+    seed: int = 1
+
+
+@dataclass
+class Found:
+    """What came of it. gap: what reconcile cannot account for; differences: rows that the history says otherwise."""
+
+    judgement: Judgement
+    cuts: list[dict[str, Any]]
+    gap: int
+    differences: int
+    kills: int
+    seconds: float
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything is as the estate knows that it must be."""
+        return not self.judgement.wrong and not self.gap and not self.differences
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `rollcall snapshot rehearse --json`."""
+        return {
+            "equal": self.equal,
+            "wrong": self.judgement.wrong,
+            "compared": self.judgement.compared,
+            "gap": self.gap,
+            "verify": self.differences,
+            "kills": self.kills,
+            "cuts": self.cuts,
+            "seconds": round(self.seconds, 1),
+        }
+
+    def lines(self) -> Iterator[str]:
+        """The same for a person."""
+        for cut in self.cuts:
+            counts = ", ".join(f"{count} {stands}" for stands, count in cut["counts"].items() if count)
+            yield f"{cut['cut']}  {cut['schools']} schools: {counts}; {cut['marks']:,} marks"
+        compared = ", ".join(f"{count:,} {what}" for what, count in self.judgement.compared.items())
+        yield f"compared with the estate: {compared}: {len(self.judgement.wrong)} wrong"
+        yield from (f"  {line}" for line in self.judgement.wrong[:20])
+        yield f"reconcile: gap {self.gap}; verify: {self.differences} differences; kills: {self.kills}"
+        yield f"{self.seconds:.0f} seconds"
+
+
+@dataclass
+class Hours:
+    """The trouble of one cut: kind by the MIS's id of the school. late: slow schools may answer now.
+
+    reached: the school at which the puller dies is being asked; killed: it may answer.
+    """
+
+    of: dict[str, str] = field(default_factory=dict)
+    late: threading.Event = field(default_factory=threading.Event)
+    killed: threading.Event = field(default_factory=threading.Event)
+    reached: threading.Event = field(default_factory=threading.Event)
+
+
+class StrikeServer(WondeServer):
+    """The estate's MIS with the trouble of the hour. told: what it served of a school's day, and when."""
+
+    def __init__(self, estate: Estate, token: str) -> None:
+        self.hour = Hours()
+        self.told: list[Told] = []
+        self.ended = threading.Event()
+        super().__init__(estate, "127.0.0.1", 0, token)
+
+    def answer(self, path: str, query: dict[str, str], authorization: str) -> tuple[int, dict[str, str], Any]:
+        match = _SCHOOL.search(path)
+        if match is None:
+            return super().answer(path, query, authorization)
+        hour, school = self.hour, match[1]
+        kind = hour.of.get(school)
+        if kind in ("refused", "failing", "broken"):
+            return {"refused": 403, "failing": 400, "broken": 500}[kind], {}, {"error": "strike"}
+        if kind == "silent":
+            self.ended.wait()
+        elif kind == "slow":
+            hour.late.wait()
+        elif kind == "dies":
+            hour.reached.set()
+            hour.killed.wait()
+        with self.estate.lock:
+            tick = max(self.estate.played)
+        answer = super().answer(path, query, authorization)
+        self.told.append(Told(school, now(), tick))
+        return answer
+
+    def close(self) -> None:
+        self.ended.set()
+        super().close()
+
+
+def rehearse_on(plan: Plan, teller: Teller) -> Found:
+    """Rehearse it on a stack in `plan.home`. Raises RollcallError when a part cannot be started, ends or hangs."""
+    began = time.monotonic()
+    with _Rehearsal(plan).running(teller) as rehearsal:
+        teller.step("The day, cut by cut")
+        rehearsal.play()
+        teller.step("Marks taken in and derived")
+        rehearsal.gauge.drain(_PATIENCE_S, rehearsal.check)
+        teller.step("Everything against what the estate knows")
+        found = rehearsal.judged()
+    found.seconds = time.monotonic() - began
+    return found
+
+
+class _Rehearsal:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.random = random.Random(f"{plan.seed}/strike")
+        self.commands: list[Command] = []
+        self.hours: list[Hours] = []
+
+    @contextmanager
+    def running(self, teller: Teller) -> Iterator[_Rehearsal]:
+        """Everything but the snapshot runs, and what is known of schools and pupils is applied."""
+        teller.step("A stack, schools and rosters")
+        stack = EmbeddedStack(self.plan.home)
+        try:
+            stack.up()
+            self.settings = Settings.load(home=stack.home)
+            lay(self.settings)
+            dirt = Dirt(
+                missing_register=0.1, local_code=0.5, unknown_code=0.004, unknown_pupil=0.004, withdrawal=0.02,
+                withdrawn_code=0.002, twice_equal=0.003,
+            )  # fmt: skip
+            self.estate = Estate.make(self.plan.seed, self.plan.schools, self.plan.pupils, [DAY], dirt, feeds="wonde")
+            self.server = StrikeServer(self.estate, _TOKEN)
+            self.client = connect(self.settings.clickhouse)
+            self.gauge = Gauge(self.settings, self.client)
+            self.start("reference", "reference", "run")
+            refs, kafka = UpnKey.of(self.settings).reference, self.settings.kafka.client_config()
+            self.estate.publish_reference(kafka, self.settings.registry.url, refs, pulled_rosters=True)
+            wait_until("reference data", self.gauge.reference_applied, _PATIENCE_S, self.commands, 0.2)
+            self.start("worker", "worker").hear("partitions_assigned", _PATIENCE_S)
+            define(self.settings, sources_of(self.server))
+            yield self
+        finally:
+            for command in reversed(self.commands):
+                command.kill()
+            if hasattr(self, "gauge"):
+                self.gauge.close()
+                self.server.close()
+            stack.down()
+
+    def start(self, name: str, *arguments: str) -> Command:
+        """Start `rollcall <arguments>`."""
+        command = Command(name, arguments, self.settings.home, {"WONDE_TOKEN": _TOKEN})
+        self.commands.append(command)
+        return command
+
+    def check(self) -> None:
+        """Raises StackError when something that should run has ended."""
+        for command in self.commands:
+            command.check()
+
+    # ---- the day
+
+    def play(self) -> None:
+        """Cuts, each after an hour of the estate's day; in the second the puller is killed at a school."""
+        self._draw_trouble()
+        revoked = self.estate.schools[-1]
+        SourcesFile(self.settings.sources_file).revoke("wonde", None, revoked.urn, "left the trust", now())
+        order = self._order()
+        taking = self.start("snapshot", *order)
+        wait_until("the snapshot", lambda: (folder_of(self.settings, NAME) / "plan.json").exists(), _PATIENCE_S)
+        self.cuts = load(self.settings, NAME).schedule.cuts
+        for number, cut in enumerate(self.cuts):
+            _sleep_until(cut.at - timedelta(seconds=0.4))
+            self.server.hour = self.hours[number]
+            self.estate.advance(number)
+            if number == 1:
+                self.server.hour.reached.wait(_PATIENCE_S)
+                wait_until("an answer before the kill", lambda c=cut: self._some_answered(c), _PATIENCE_S)  # type: ignore[misc]
+                taking.kill()
+                self.commands.remove(taking)
+                self.server.hour.killed.set()
+                taking = self.start("snapshot-again", *order)
+            wait_until(f"the end of {cut.label}", self._over(cut), _PATIENCE_S, self.commands)
+            time.sleep(0.3)
+            self.server.hour.late.set()
+        self.commands.remove(taking)
+        taking.wait(_PATIENCE_S)
+
+    def _order(self) -> list[str]:
+        """The command, and its cuts: they begin when the process is there, and all lie on one day."""
+        plan = self.plan
+        length = timedelta(seconds=_LEAD_S + plan.every * plan.cuts + plan.deadline)
+        while now().astimezone(LONDON).date() != (now() + length).astimezone(LONDON).date():
+            time.sleep(1.0)
+        first = now() + timedelta(seconds=_LEAD_S)
+        last = first + timedelta(seconds=plan.every * (plan.cuts - 1))
+        at = [f"{one.astimezone(LONDON):%H:%M:%S}" for one in (first, last)]
+        return [
+            "snapshot", "run", "--name", NAME, "--every", f"{plan.every:g}s", "--from", at[0], "--until", at[1],
+            "--deadline", f"{plan.deadline:g}s", "--date", DAY.isoformat(), "--today", DAY.isoformat(), "--at-once",
+            str(max(2, min(32, plan.schools // 4))), "--json",
+        ]  # fmt: skip
+
+    def _draw_trouble(self) -> None:
+        """Who is in trouble at which cut. At the last nobody is for ever: it ends with the last answer."""
+        ids = [school.wonde_id for school in self.estate.schools[:-1]]
+        each = max(1, len(ids) // _ONE_IN)
+        for number in range(self.plan.cuts):
+            drawn = self.random.sample(ids, each * len(TROUBLES) + 1)
+            last = number == self.plan.cuts - 1
+            hours = Hours()
+            for place, kind in enumerate(TROUBLES):
+                if not (last and kind in ("broken", "silent")):
+                    hours.of |= dict.fromkeys(drawn[place * each : (place + 1) * each], kind)
+            if number == 1:
+                hours.of[drawn[-1]] = "dies"
+            self.hours.append(hours)
+
+    def _record(self, cut: Cut) -> CutRecord:
+        return read(folder_of(self.settings, NAME), cut)
+
+    def _some_answered(self, cut: Cut) -> bool:
+        return any(school.has_answered for school in self._record(cut).schools.values())
+
+    def _over(self, cut: Cut) -> Callable[[], bool]:
+        return lambda: self._record(cut).over_at is not None
+
+    # ---- what came of it
+
+    def judged(self) -> Found:
+        """Coverage, differences, history and receipts, against what the estate knows."""
+        from rollcall.cli._coverage import coverage
+
+        snapshot = load(self.settings, NAME)
+        troubles = [hours.of for hours in self.hours]
+        judgement = judge_strike(self.estate, self.client, snapshot, troubles, self.server.told)
+        account = reconcile(self.client, self.settings.worker.group, watermarks(self.settings.kafka), drained=True)
+        rebuilt = verify(self.client)
+        cuts = [coverage(snapshot, record) for record in snapshot.cuts]
+        return Found(judgement, cuts, account.gap, sum(one.rows for one in rebuilt.differences), 1, 0.0)
+
+
+def _sleep_until(at: datetime) -> None:
+    time.sleep(max(0.0, (at - now()).total_seconds()))

@@ -1,0 +1,295 @@
+"""Snapshots over real HTTP: who is asked, what is kept of it, who holds up whom, and kill -9 in the middle of a cut."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.contract import Source
+from connectors.files import Claim
+from connectors.pulling import run as pull_all
+from connectors.snapshots import run as running
+from connectors.snapshots.record import Asked, CutRecord, Recorder, Snapshot, folder_of, load, names, read
+from connectors.snapshots.run import take
+from connectors.snapshots.schedule import Cut, Schedule, one_cut
+from connectors.source_pulls import pulls_run, snapshot_runs, state_of
+from connectors.sources_file import SourcesFile
+from connectors.state import SourceState
+from rollcall.domain.clock import now
+from rollcall.errors import ConfigError, UsageError
+from rollcall.settings import Settings
+from tests.connectors.conftest import ReadTopic, wait_until
+from tests.connectors.installation import MARKS, command, define, environment, words
+from tests.connectors.mis import FakeWonde, Trouble, mark
+from tests.connectors.puller import CODES, MIS, SESSIONS, ids
+
+DAY = date(2025, 9, 10)
+NOW = datetime(2025, 9, 10, 9, 0, tzinfo=UTC)
+OTHERS = ("A1", "A2", "A3", "A4")
+
+
+@pytest.fixture
+def town(mis: FakeWonde) -> Iterator[FakeWonde]:
+    """A source of four schools, of which each has two marks."""
+    mis.held = {f"{school}/attendance-codes": CODES for school in OTHERS}
+    mis.held |= {f"{school}/attendance/session": [mark(1), mark(2)] for school in OTHERS}
+    return mis
+
+
+@pytest.fixture
+def urns(file: SourcesFile, town: FakeWonde, urn: int) -> dict[str, int]:
+    """Its schools, defined: id -> URN."""
+    of = {school: urn + 300_000 * number for number, school in enumerate(OTHERS)}
+    define(file, "wonde", town, *of.items())
+    return of
+
+
+def snapshot(*cuts: Cut, seconds: float = 20.0, **changed: Any) -> Schedule:
+    """A schedule of a played day; without cuts of one, now."""
+    told = {"name": "strike", "day": DAY, "cuts": cuts or one_cut(now()), "today": DAY}
+    return Schedule(**{**told, "deadline": timedelta(seconds=seconds), **changed})
+
+
+def taken(settings: Settings, schedule: Schedule, **more: Any) -> CutRecord:
+    return asyncio.run(take(settings, schedule, **more))[-1]
+
+
+def outcomes(record: CutRecord) -> dict[str, str | None]:
+    return {school.school: school.outcome for school in record.schools.values()}
+
+
+def only(school: str) -> str:
+    return f"{school}/attendance/session"
+
+
+def test_every_school_is_read_whole_for_the_day_and_its_pages_carry_the_cut(
+    here: Settings, urns: dict[str, int], town: FakeWonde, read_topic: ReadTopic
+) -> None:
+    state_of(here, "wonde").save("A1", SourceState(cursor=NOW))
+    file = here.home / "connectors" / "state" / "wonde" / "A1.json"
+    before = file.read_bytes()
+    schedule = snapshot()
+    record = taken(here, schedule)
+    assert outcomes(record) == dict.fromkeys(OTHERS, "answered")
+    assert [(school.marks, school.pages) for school in record.schools.values()] == [(2, 1)] * 4
+    for urn in urns.values():
+        (page,) = read_topic(MIS, urn)
+        assert (page["snapshot"], page["complete"], page["last_page"]) == (schedule.label(schedule.cuts[0]), True, True)
+        assert page["window_from"] == page["window_to"] == DAY
+    (query,) = town.queries(SESSIONS)
+    assert {"date_from": "2025-09-10", "date_to": "2025-09-10"}.items() <= query.items()
+    assert file.read_bytes() == before, "the cursors of the pulls are theirs"
+
+
+def test_a_school_that_withdrew_its_permission_is_not_asked(
+    here: Settings, file: SourcesFile, urns: dict[str, int], town: FakeWonde, read_topic: ReadTopic
+) -> None:
+    file.revoke("wonde", "A2", None, "left the trust", NOW)
+    record = taken(here, snapshot())
+    assert outcomes(record) == {"A1": "answered", "A3": "answered", "A4": "answered"}
+    assert not [path for path, _ in town.asked if path.startswith("A2/")]
+    assert read_topic(MIS, urns["A2"]) == []
+
+
+def test_refusal_trouble_and_silence_of_some_hold_up_none_of_the_others(
+    here: Settings, urns: dict[str, int], town: FakeWonde, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One place for all of them: the silent school is first, and gives it up."""
+    monkeypatch.setattr(running, "_SLOW_SECONDS", 0.2)
+    town.trouble[only("A1")] = [Trouble(silent=60.0)]
+    town.trouble[only("A2")] = [Trouble(403)]
+    town.trouble[only("A3")] = [Trouble(410)]
+    told: list[dict[str, str | None]] = []
+    record = taken(here, snapshot(seconds=4.0), at_once=1, told=lambda one: told.append(outcomes(one)))
+    assert told[0] == {"A1": None, "A2": "refused", "A3": "failed", "A4": "answered"}
+    assert outcomes(record) == told[1] == {"A1": "silent", "A2": "refused", "A3": "failed", "A4": "answered"}
+    why = {school.school: school.why for school in record.schools.values()}
+    assert "no whole answer in" in why["A1"]
+    assert "403" in why["A2"]
+    assert "410" in why["A3"]
+    assert record.over_at == record.cut.at + timedelta(seconds=4)
+
+
+def test_of_too_many_silent_schools_the_one_that_has_taken_longest_is_given_up(
+    here: Settings, urns: dict[str, int], town: FakeWonde, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_SLOW_SECONDS", 2.0)
+    monkeypatch.setattr(running, "_BESIDE", 1)
+    town.trouble[only("A1")] = [Trouble(silent=60.0)]
+    town.trouble[only("A2")] = [Trouble(silent=6.0)]
+    record = taken(here, snapshot(seconds=30.0), at_once=1)
+    assert outcomes(record) == {"A1": "silent", "A2": "answered", "A3": "answered", "A4": "answered"}
+    assert record.over_at is not None
+    assert record.over_at < record.cut.at + timedelta(seconds=30)
+
+
+def test_an_answer_after_the_deadline_is_late_and_all_of_it_is_taken(
+    here: Settings, urns: dict[str, int], town: FakeWonde, read_topic: ReadTopic
+) -> None:
+    town.trouble[only("A3")] = [Trouble(429, {"Retry-After": "5"})]
+    told: list[dict[str, str | None]] = []
+    record = taken(here, snapshot(seconds=4.0), told=lambda one: told.append(outcomes(one)))
+    assert told == [
+        {"A1": "answered", "A2": "answered", "A3": None, "A4": "answered"},
+        {"A1": "answered", "A2": "answered", "A3": "late", "A4": "answered"},
+    ]
+    late = record.schools["wonde", "A3"]
+    assert (late.marks, late.pages) == (2, 1)
+    assert late.ended_at is not None
+    assert record.over_at is not None
+    assert late.ended_at > record.over_at
+    assert ids(read_topic(MIS, urns["A3"])) == ["A900001", "A900002"]
+
+
+def test_a_page_that_cannot_be_read_is_a_failure_with_its_reason(
+    here: Settings, urns: dict[str, int], town: FakeWonde
+) -> None:
+    town.trouble[only("A1")] = [Trouble(body=b'{"data": [{') for _ in range(3)]
+    record = taken(here, snapshot())
+    assert outcomes(record) == {"A1": "failed", "A2": "answered", "A3": "answered", "A4": "answered"}
+    assert "a page could not be read" in record.schools["wonde", "A1"].why
+
+
+def test_a_source_without_its_secret_is_lost_and_the_others_are_asked(
+    here: Settings, file: SourcesFile, urns: dict[str, int], town: FakeWonde, other_mis: FakeWonde
+) -> None:
+    define(file, "keyless", other_mis, ("A1", urns["A1"] + 1), secret="env:NOWHERE")
+    with Claim(snapshot_runs(here, "wonde")):
+        record = taken(here, snapshot())
+    assert record.lost == {"wonde": "another snapshot pulls wonde already"}
+    keyless = record.schools["keyless", "A1"]
+    assert (keyless.outcome, keyless.why, keyless.asked_at) == ("failed", "the secret env:NOWHERE is empty", None)
+
+
+def test_kill_9_in_the_middle_loses_no_answer_and_asks_only_those_who_have_not_answered(
+    here: Settings, urns: dict[str, int], town: FakeWonde, read_topic: ReadTopic
+) -> None:
+    town.trouble[only("A4")] = [Trouble(silent=60.0)]
+    order = ("snapshot", "run", "--name", "strike", "--date", "2025-09-10", "--today", "2025-09-10", "--json")
+    with subprocess.Popen(words(here, *order), env=environment(here), stdout=subprocess.DEVNULL) as process:
+        wait_until(lambda: _ended(here) == {"A1", "A2", "A3"} and bool(town.queries(only("A4"))), 60)
+        process.send_signal(signal.SIGKILL)
+    before = load(here, "strike").cuts[0]
+    assert outcomes(before) == {"A1": "answered", "A2": "answered", "A3": "answered", "A4": None}
+    asked = len(town.asked)
+    done = command(here, "snapshot", "run", "--name", "strike", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["cut"], found["whole"], found["counts"]["answered"]) == (before.cut.label, True, 4)
+    assert {path.split("/")[0] for path, _ in town.asked[asked:]} == {"A4"}
+    after = load(here, "strike").cuts[0]
+    assert [after.schools["wonde", one] for one in OTHERS[:3]] == [before.schools["wonde", one] for one in OTHERS[:3]]
+    for urn in urns.values():
+        assert ids(read_topic(MIS, urn)) == ["A900001", "A900002"]
+
+
+def test_permission_withdrawn_between_a_crash_and_the_next_run_ends_the_asking(
+    here: Settings, file: SourcesFile, urns: dict[str, int], town: FakeWonde
+) -> None:
+    schedule = snapshot()
+    (cut,) = schedule.cuts
+    with Recorder(folder_of(here, "strike"), cut) as record:
+        record.to_ask("wonde", [Source(school, urn) for school, urn in urns.items()])
+        record.asked("wonde", "A1", now())
+    file.revoke("wonde", "A1", None, "left the trust", NOW)
+    found = taken(here, schedule)
+    assert outcomes(found) == {"A1": "refused", "A2": "answered", "A3": "answered", "A4": "answered"}
+    assert not [path for path, _ in town.asked if path.startswith("A1/")]
+
+
+def test_cuts_gone_by_are_said_to_be_missed_and_the_open_one_is_taken(
+    here: Settings, urns: dict[str, int], town: FakeWonde
+) -> None:
+    begin = now().replace(microsecond=0)
+    cuts = tuple(Cut(f"0{number}:00", begin + timedelta(seconds=60 * number - 180)) for number in range(4))
+    told: list[tuple[str, bool]] = []
+    schedule = snapshot(*cuts, seconds=50.0)
+    taken(here, schedule, told=lambda one: told.append((one.cut.label, one.begun)))
+    assert told == [("00:00", False), ("01:00", False), ("02:00", False), ("03:00", True)]
+    known = load(here, "strike")
+    assert [known.missed(one, now()) for one in known.cuts] == [True, True, True, False]
+    shown = json.loads(command(here, "snapshot", "show", "strike", "--cut", "01:00", "--json").stdout)
+    assert (shown["state"], shown["whole"], shown["schools"]) == ("missed", False, 0)
+
+
+def test_a_name_means_one_snapshot_and_one_process_takes_it(here: Settings, urns: dict[str, int]) -> None:
+    schedule = snapshot()
+    taken(here, schedule)
+    with pytest.raises(UsageError, match="there is a snapshot strike already, of other day"):
+        taken(here, snapshot(*schedule.cuts, day=date(2025, 9, 11)))
+    with (
+        Claim(folder_of(here, "strike") / ".running"),
+        pytest.raises(UsageError, match="another process takes the snapshot strike already"),
+    ):
+        taken(here, schedule)
+    assert names(here) == ["strike"]
+    with pytest.raises(UsageError, match="no snapshot is called flood; there are: strike"):
+        load(here, "flood")
+
+
+def test_pulls_beside_it_leave_it_half_of_the_rate_limit_and_it_leaves_them_theirs(
+    here: Settings, urns: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[float] = []
+    made = running.SourcePulls._connected
+
+    async def seen(self: Any, definition: Any, access: Any) -> Any:
+        connector = await made(self, definition, access)
+        opened.append(access.requests_a_second * self._share())
+        return connector
+
+    monkeypatch.setattr(running.SourcePulls, "_connected", seen)
+    taken(here, snapshot())
+    with Claim(pulls_run(here, "wonde")):
+        taken(here, snapshot(name="second"))
+    with Claim(snapshot_runs(here, "wonde")):
+        asyncio.run(pull_all(here, MARKS))
+    asyncio.run(pull_all(here, MARKS))
+    assert opened == [1000, 500, 500, 1000]
+
+
+def test_the_age_of_an_answer_is_that_of_the_last_whole_one(here: Settings) -> None:
+    cuts = [Cut(f"{hour}:00", NOW + timedelta(hours=hour - 10)) for hour in (10, 11, 12)]
+    schedule = snapshot(*cuts, seconds=1_500)
+    records = [CutRecord(cut, begun=True) for cut in cuts]
+    for number, record in enumerate(records):
+        school = Asked("wonde", "A1", 100_001, cuts[number].at, cuts[number].at + timedelta(minutes=5), "answered")
+        record.schools["wonde", "A1"] = school
+    records[1].schools["wonde", "A1"].outcome = "late"
+    records[2].schools["wonde", "A1"].outcome = "failed"
+    found = Snapshot(schedule, records)
+    answers = [found.last_answer(record, "wonde", "A1") for record in records]
+    assert answers == [NOW + timedelta(minutes=5), *[NOW + timedelta(hours=1, minutes=5)] * 2]
+    assert found.last_answer(records[0], "wonde", "A2") is None
+
+
+def test_a_line_that_was_cut_off_is_none_and_a_broken_one_is_said(tmp_path: Path) -> None:
+    (cut,) = one_cut(NOW)
+    with Recorder(tmp_path, cut) as record:
+        record.to_ask("wonde", [Source("A1", 100_001)])
+        record.ended(Asked("wonde", "A1", 100_001, None, NOW, "answered", "", 2, 1))
+    (file,) = tmp_path.glob("*.jsonl")
+    with file.open("a", encoding="utf-8") as half:
+        half.write('{"what":"ended","source":"wonde","school":"A1","at":nu')
+    assert read(tmp_path, cut).schools["wonde", "A1"].marks == 2
+    with Recorder(tmp_path, cut) as record:
+        record.over(NOW)
+    assert read(tmp_path, cut).over_at == NOW
+    file.write_text('{"what":"over"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match="cannot be read in line 1"):
+        read(tmp_path, cut)
+
+
+def _ended(settings: Settings) -> set[str]:
+    if "strike" not in names(settings):
+        return set()
+    (record,) = load(settings, "strike").cuts
+    return {school for (_, school), one in record.schools.items() if one.outcome is not None}
