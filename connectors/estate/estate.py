@@ -32,6 +32,7 @@ from connectors.estate.pupils import Pupils, academic_year_of, make_pupils
 from connectors.estate.registers import write_registers
 from connectors.estate.schools import School, make_schools
 from connectors.estate.script import TICKS, Calendar, EndKey, Script, code_maps, merge_ends
+from connectors.estate.server import EstateServer
 from connectors.estate.servers import Servers
 from rollcall.domain.codes import PROVISIONAL
 
@@ -142,7 +143,7 @@ class Estate:
         finally:
             servers.close()
 
-    def sources(self, servers: Servers, secret: str = "env:ESTATE_TOKEN") -> list[dict[str, Any]]:
+    def sources(self, servers: Mapping[str, EstateServer], secret: str = "env:ESTATE_TOKEN") -> list[dict[str, Any]]:
         """How the pulled schools are pulled: for each make its name, address, secret (by reference) and schools."""
         return [
             {

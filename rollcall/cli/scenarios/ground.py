@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,7 +27,7 @@ from sinks.migrate import migrate, server
 
 if TYPE_CHECKING:
     from connectors.estate.estate import Estate
-    from connectors.estate.servers import Servers
+    from connectors.estate.server import EstateServer
 
 __all__ = ["Gauge", "Taken", "define", "lay", "load", "rounds", "sender_keys", "sources_of"]
 
@@ -59,7 +59,7 @@ def sender_keys(settings: Settings, sources: tuple[str, ...], urns: dict[str, li
     return {source: keys.add(settings.ingest_keys_file, source, urns[source])[1] for source in sources if urns[source]}
 
 
-def sources_of(estate: Estate, servers: Servers) -> dict[str, Any]:
+def sources_of(estate: Estate, servers: Mapping[str, EstateServer]) -> dict[str, Any]:
     """What `rollcall sources import` takes for the estate's servers; their token is in the variable ESTATE_TOKEN."""
     # The servers are ours and on loopback: no reason to be as polite as with a supplier's own.
     return {"sources": [{**source, "requests_a_second": 1000} for source in estate.sources(servers)]}

@@ -204,7 +204,7 @@ class _Rehearsal:
             self.estate.publish_reference(kafka, self.settings.registry.url, refs, pulled_rosters=True)
             wait_until("reference data", self.gauge.reference_applied, _PATIENCE_S, self.commands, 0.2)
             self.start("worker", "worker").hear("partitions_assigned", _PATIENCE_S)
-            define(self.settings, sources_of(self.server))
+            define(self.settings, sources_of(self.estate, {self.server.make: self.server}))
             yield self
         finally:
             for command in reversed(self.commands):
@@ -216,7 +216,7 @@ class _Rehearsal:
 
     def start(self, name: str, *arguments: str) -> Command:
         """Start `rollcall <arguments>`."""
-        command = Command(name, arguments, self.settings.home, {"WONDE_TOKEN": _TOKEN})
+        command = Command(name, arguments, self.settings.home, {"ESTATE_TOKEN": _TOKEN})
         self.commands.append(command)
         return command
 
@@ -270,7 +270,7 @@ class _Rehearsal:
 
     def _draw_trouble(self) -> None:
         """Who is in trouble at which cut. At the last nobody is for ever: it ends with the last answer."""
-        ids = [school.wonde_id for school in self.estate.schools[:-1]]
+        ids = [school.source_id for school in self.estate.schools[:-1]]
         each = max(1, len(ids) // _ONE_IN)
         for number in range(self.plan.cuts):
             drawn = self.random.sample(ids, each * len(TROUBLES) + 1)

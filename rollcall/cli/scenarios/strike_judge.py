@@ -72,7 +72,7 @@ class _Truth:
             for entry in entries
             if (entry.valid_from or date.min) <= day <= (entry.valid_to or date.max)
         }
-        self._schemes = {school.urn: school.wonde_scheme for school in estate.schools}
+        self._schemes = {school.urn: school.pulled_scheme for school in estate.schools}
         #: tick -> urn -> record id -> (pupil, session, raw code), of the day's sessions.
         self.held: list[dict[int, dict[str, tuple[int, str, str]]]] = []
         now: dict[int, dict[str, tuple[int, str, str]]] = defaultdict(dict)
@@ -111,8 +111,8 @@ def judge_strike(
     """
     judgement = Judgement()
     truth = _Truth(estate, snapshot.schedule.day)
-    urns = {school.wonde_id: school.urn for school in estate.schools}
-    withdrawn = estate.schools[-1].wonde_id
+    urns = {school.source_id: school.urn for school in estate.schools}
+    withdrawn = estate.schools[-1].source_id
     judgement.same("not asked", f"{urns[withdrawn]}", [one for one in told if one.school == withdrawn], [])
     for record, trouble in zip(snapshot.cuts, troubles, strict=True):
         _coverage(judgement, record, trouble, set(urns) - {withdrawn}, snapshot)
