@@ -1,4 +1,4 @@
-"""What the contracts promise beyond being compatible: nothing that tells who somebody is, and evidence like a register."""
+"""What the contracts promise beyond compatibility: nothing that tells who somebody is, and evidence like a register."""
 
 from __future__ import annotations
 
