@@ -38,6 +38,7 @@ GROUPS: tuple[str, ...] = (
     "wonde",
     "simulate",
     "worker",
+    "agents",
     "report",
     "quarantine",
     "reconcile",

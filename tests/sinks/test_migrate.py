@@ -197,4 +197,5 @@ def test_every_committed_statement_may_run_twice() -> None:
     for one in committed():
         for statement in split(one.text):
             words = statement.upper().split()
-            assert words[0] in {"CREATE", "GRANT"} or "EXISTS" in words, f"{one.name}: {statement[:60]}"
+            again = words[0] in {"CREATE", "GRANT"} or "EXISTS" in words or words[3:5] == ["MODIFY", "QUERY"]
+            assert again, f"{one.name}: {statement[:60]}"
