@@ -97,6 +97,9 @@ KIOSK_EVENTS = Counter(
     "Events of kiosks, by outcome: evidence (kept, and evidence sent), fact (kept), refused (in quarantine).",
     ["outcome"],
 )
+ALERTS = Counter(
+    "rollcall_alerts_total", "Alerts said, by kind: register_overdue, source_silent, quarantine_surge.", ["kind"]
+)
 
 # --- the ingest API ---------------------------------------------------------------------------------------------------
 INGEST_REQUESTS = Counter("rollcall_ingest_requests_total", "Requests to the ingest API, by HTTP status.", ["status"])
@@ -140,6 +143,7 @@ ALL: tuple[Metric, ...] = (
     PAUSED_PARTITIONS,
     REFERENCE_RELOADS,
     KIOSK_EVENTS,
+    ALERTS,
     INGEST_REQUESTS,
     INGEST_REQUEST_SECONDS,
     CONNECTOR_PAGES,

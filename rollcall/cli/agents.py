@@ -12,7 +12,7 @@ import typer
 
 __all__ = ["register"]
 
-_NAMES = ("kiosk",)
+_NAMES = ("kiosk", "alerts")
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,8 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    name: Annotated[str, typer.Argument(help="kiosk.")],
+    name: Annotated[str, typer.Argument(help="kiosk or alerts.")],
+    every: Annotated[float, typer.Option(min=1, help="alerts: seconds between two looks.")] = 60.0,
     group: Annotated[str | None, typer.Option(help="Consumer group.", show_default="rollcall-<name>")] = None,
     home: Annotated[Path | None, typer.Option(help="Folder of the embedded stack.", show_default=".rollcall")] = None,
 ) -> None:
@@ -46,6 +47,7 @@ def run(
     from rollcall import logging, metrics
     from rollcall.errors import UsageError
     from rollcall.settings import Settings
+    from streams.agents.alerts import AlertsAgent
     from streams.agents.harness import Harness
     from streams.agents.kiosk import KioskAgent
 
@@ -53,7 +55,8 @@ def run(
         raise UsageError(f"no such agent: {name}; there are {' and '.join(_NAMES)}")
     settings = Settings.load(home=home) if home is not None else Settings.load()
     logging.configure(settings.observability.log_level)
-    harness = Harness(settings, KioskAgent(settings), group=group)
+    agent = KioskAgent(settings) if name == "kiosk" else AlertsAgent(settings, every_s=every)
+    harness = Harness(settings, agent, group=group)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: harness.stop())
     observed = settings.observability
