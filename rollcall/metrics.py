@@ -91,6 +91,16 @@ REFERENCE_RELOADS = Counter(
     "rollcall_reference_reloads_total", "Reloads of the roster, registers, calendar and code maps held in memory."
 )
 
+# --- the agents -------------------------------------------------------------------------------------------------------
+KIOSK_EVENTS = Counter(
+    "rollcall_kiosk_events_total",
+    "Events of kiosks, by outcome: evidence (kept, and evidence sent), fact (kept), refused (in quarantine).",
+    ["outcome"],
+)
+ALERTS = Counter(
+    "rollcall_alerts_total", "Alerts said, by kind: register_overdue, source_silent, quarantine_surge.", ["kind"]
+)
+
 # --- the ingest API ---------------------------------------------------------------------------------------------------
 INGEST_REQUESTS = Counter("rollcall_ingest_requests_total", "Requests to the ingest API, by HTTP status.", ["status"])
 INGEST_REQUEST_SECONDS = Histogram(
@@ -132,6 +142,8 @@ ALL: tuple[Metric, ...] = (
     ASSIGNED_PARTITIONS,
     PAUSED_PARTITIONS,
     REFERENCE_RELOADS,
+    KIOSK_EVENTS,
+    ALERTS,
     INGEST_REQUESTS,
     INGEST_REQUEST_SECONDS,
     CONNECTOR_PAGES,

@@ -121,6 +121,10 @@ class IngestSettings(_Section):
     host: str = "127.0.0.1"
     port: int = Field(8090, ge=0, le=65535, description="0 takes a free one.")
     keys_file: Path | None = Field(None, description="Hashed keys of the sources, else <home>/ingest-keys.json.")
+    webhooks_file: Path | None = Field(None, description="Webhooks that are taken, else <home>/ingest-webhooks.json.")
+    webhook_max_age_seconds: int = Field(
+        86_400, ge=60, description="A webhook pushed longer ago is refused; a vendor may try again for so long."
+    )
     max_body_bytes: int = Field(4_194_304, ge=1_024, description="A larger request is refused with 413.")
 
 
@@ -204,6 +208,11 @@ class Settings(BaseSettings):
     def sources_file(self) -> Path:
         """Where the sources are: which systems are pulled, for which schools."""
         return self.connectors.sources_file or self.home / "sources.json"
+
+    @property
+    def ingest_webhooks_file(self) -> Path:
+        """Where it stands which webhooks are taken, and where their secrets are."""
+        return self.ingest.webhooks_file or self.home / "ingest-webhooks.json"
 
     @property
     def upn_key_file(self) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 import fastavro
 
-__all__ = ["ROOT", "Schema", "load", "parsed", "registry_subject", "subjects", "versions"]
+__all__ = ["ROOT", "Schema", "load", "parse", "parsed", "registry_subject", "subjects", "versions"]
 
 #: A schema as JSON reads it.
 Schema = dict[str, Any]
@@ -48,7 +48,12 @@ def load(subject: str, version: int | None = None, root: Path = ROOT) -> Schema:
 @cache
 def parsed(subject: str, version: int | None = None) -> Schema:
     """The same, parsed once for fastavro: pass it to `schemas.wire.encode`. Shared; do not change it."""
-    return dict(fastavro.parse_schema(load(subject, version)))  # type: ignore[arg-type]
+    return parse(load(subject, version))
+
+
+def parse(schema: Schema) -> Schema:
+    """Any Avro schema, as the registry gives it, parsed for fastavro."""
+    return dict(fastavro.parse_schema(schema))  # type: ignore[arg-type]
 
 
 def registry_subject(subject: str) -> str:

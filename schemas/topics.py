@@ -50,7 +50,8 @@ PRODUCER: Mapping[str, Any] = {
     "message.max.bytes": MAX_MESSAGE_BYTES,
 }
 
-Kind = Literal["attendance", "reference"]
+#: `attendance`: carries marks, and the worker takes it in. `fact`: what an agent reads or says.
+Kind = Literal["attendance", "fact", "reference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,9 @@ _URN = "URN in ASCII digits"
 TOPICS: tuple[Topic, ...] = (
     Topic("attendance.register.v1", _URN, "attendance"),
     Topic("attendance.mis.v1", _URN, "attendance"),
+    Topic("attendance.evidence.v1", _URN, "attendance"),
+    Topic("attendance.kiosk.v1", _URN, "fact"),
+    Topic("attendance.alert.v1", _URN, "fact"),
     Topic("reference.school.v1", _URN, "reference"),
     Topic("reference.roster.v1", _URN, "reference"),
     Topic("reference.register.v1", _URN, "reference"),

@@ -9,7 +9,7 @@ messages in one partition); two would still agree on every row, but `changes_sin
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -37,6 +37,8 @@ __all__ = [
     "load_crosswalk",
     "load_enrolments",
     "load_schools",
+    "load_timetables",
+    "named",
     "refuse",
 ]
 
@@ -130,8 +132,11 @@ def apply(client: Client, decoded: Sequence[Applied], positions: Positions | Non
     return Outcome(len(versions), len(decoded) - len(versions))
 
 
-def refuse(client: Client, refused: Sequence[Refused]) -> None:
-    """Keep messages that cannot be applied in quarantine, whole and with their bytes. Repeating it changes nothing."""
+def refuse(client: Client, refused: Sequence[Refused], source: str = "reference") -> None:
+    """Keep messages that cannot be applied in quarantine, whole and with their bytes. Repeating it changes nothing.
+
+    source: what the refusals are listed under.
+    """
     if not refused:
         return
     at = now()
@@ -140,7 +145,7 @@ def refuse(client: Client, refused: Sequence[Refused]) -> None:
         place = (one.topic, one.topic_id, one.partition, one.offset)
         event_id = xxhash.xxh3_64_intdigest(f"{one.topic_id}|{one.partition}|{one.offset}|-1".encode())
         messages.append((*place, one.key, one.value or b"", one.value is None, one.produced_at, at, 0))
-        reasons.append((one.reason, "reference", one.detail, event_id, *place, -1, one.schema_id, at, 0))
+        reasons.append((one.reason, source, one.detail, event_id, *place, -1, one.schema_id, at, 0))
     client.insert_arrow("quarantine_message", _table(messages, _REFUSED_MESSAGE), settings=_SETTINGS)
     client.insert_arrow("quarantine", _table(reasons, _REFUSED), settings=_SETTINGS)
 
@@ -184,6 +189,23 @@ def load_schools(client: Client) -> pa.Table:
 def load_calendar(client: Client) -> pa.Table:
     """urn, first_day, last_day of the spans on which schools are open: terms without closures (rule 21)."""
     return client.query_arrow(load("reference_calendar"), use_strings=True)
+
+
+def load_timetables(client: Client, urns: Sequence[int] | None = None) -> pa.Table:
+    """urn, session, opens_at, closes_at (HH:MM, London), weekdays, valid_from, valid_to: of these schools, or of all.
+
+    By the timetable in force; where groups differ, the first opening and the last closing.
+    """
+    return _read(client, "reference_timetables", urns)
+
+
+def named(client: Client, references: Collection[tuple[int, str, str]]) -> set[tuple[int, str, str]]:
+    """Those of the references (urn, scheme, ref) that a roster of the school has ever named."""
+    if not references:
+        return set()
+    urns, schemes, refs = (sorted(set(column)) for column in zip(*references, strict=True))
+    found = client.query(load("reference_named"), parameters={"urns": urns, "schemes": schemes, "refs": refs})
+    return {(int(urn), str(scheme), str(ref)) for urn, scheme, ref in found.result_rows} & set(references)
 
 
 def load_code_map(client: Client) -> CodeMapInForce:

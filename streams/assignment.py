@@ -20,6 +20,7 @@ from sinks.ledger import Ledger, LedgerRange, position
 from sinks.writer import Writer
 from streams.batch import Topic
 from streams.decode import SchemaCache
+from streams.frames import EVIDENCE
 from streams.memory import Memory
 from streams.pipeline import Guard, Pipeline
 from streams.reader import RangeReader, existing
@@ -31,7 +32,9 @@ __all__ = ["MARK_TOPICS", "Assignment", "topics_by_name"]
 _log = structlog.get_logger()
 
 #: Topics that carry marks, with the kind of source on each.
-MARK_TOPICS: dict[str, str] = {"attendance.register.v1": "register", "attendance.mis.v1": "mis"}
+MARK_TOPICS: dict[str, str] = {
+    "attendance.register.v1": "register", "attendance.mis.v1": "mis", EVIDENCE: "kiosk",
+}  # fmt: skip
 
 
 def worker_name() -> str:

@@ -123,10 +123,24 @@ def _minutes(name: str) -> pl.Expr:
 
 
 def _registers(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    messages, marks = _grouped(frame, "register")
+    return messages, marks, _amendments(frame), pl.DataFrame(schema=DELETIONS)
+
+
+def _evidence(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """A register of one mark from a kiosk. Each sign-in stands for itself: a second of the morning says nothing
+    against the first, so its submission is the record."""
+    messages, marks = _grouped(frame, "kiosk")
+    marks = marks.with_columns(messages["submission_id"].gather(marks["message"]).alias("record_id"))
+    return messages, marks, pl.DataFrame(schema=AMENDMENTS), pl.DataFrame(schema=DELETIONS)
+
+
+def _grouped(frame: pl.DataFrame, source_kind: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """MESSAGES and MARKS of messages that carry the marks of one group and session."""
     lengths = list_lengths(frame["marks"])
     messages = frame.select(
         "record", "schema_id", pl.col("urn").cast(pl.UInt32, strict=False).fill_null(0), "source",
-        pl.lit(SOURCE_KINDS["register"], pl.UInt8).alias("source_kind"), "submission_id",
+        pl.lit(SOURCE_KINDS[source_kind], pl.UInt8).alias("source_kind"), "submission_id",
         pl.lit("").alias("snapshot"), "group_id",
         _day("session_date").alias("day"), _session("session").alias("session"), pl.col("period").fill_null(""),
         pl.lit(0, pl.Int32).alias("window_to"), pl.lit(-1, pl.Int32).alias("page"), pl.lit(True).alias("last_page"),
@@ -143,7 +157,7 @@ def _registers(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.Data
         messages["period"].gather(message), "pupil_ref", "pupil_scheme", "code", _minutes("minutes_late"),
         pl.lit("").alias("record_id"), pl.Series("asserted_ms", messages["asserted_ms"].to_numpy()[message]),
     )  # fmt: skip
-    return messages, marks, _amendments(frame), pl.DataFrame(schema=DELETIONS)
+    return messages, marks
 
 
 def _amendments(frame: pl.DataFrame) -> pl.DataFrame:
@@ -193,7 +207,7 @@ def _pages(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFram
 
 
 #: What a schema's record name means to us. A new version of a record keeps its name; columns it adds are taken by name.
-_NORMALISERS: dict[str, Any] = {"Register": _registers, "MisPage": _pages}
+_NORMALISERS: dict[str, Any] = {"Register": _registers, "MisPage": _pages, "Evidence": _evidence}
 
 
 def _join(batch: Batch, parts: list[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]]) -> Decoded:

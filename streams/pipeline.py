@@ -26,6 +26,7 @@ from sinks.clickhouse import connect, patiently
 from sinks.derive import derive
 from sinks.ledger import Ledger, LedgerRange
 from sinks.writer import Writer
+from streams.frames import EVIDENCE
 from streams.process import Outcome
 
 __all__ = ["Fenced", "Guard", "Pipeline", "Work"]
@@ -239,7 +240,8 @@ class Pipeline:
         """Steps 4 and 5 for ``works``, all of which are written."""
         started = time.perf_counter()
         self._fail.reach("derive.before")
-        batches = [w.outcome.batch.id for w in works if any(r.accepted for r in w.ranges)]
+        # Evidence of kiosks touches no key (rule 17): a batch of nothing else has nothing to derive.
+        batches = [w.outcome.batch.id for w in works if any(r.accepted and r.topic != EVIDENCE for r in w.ranges)]
         if batches:
             self._patiently(
                 lambda: derive(client, batches, lambda: self._fail.reach("derive.current_written")),

@@ -6,7 +6,10 @@ from collections.abc import Hashable
 from datetime import date
 from typing import NamedTuple
 
-__all__ = ["Arrival", "CurrentMark", "Key", "Outcome", "Place", "Receipt"]
+__all__ = ["EVIDENCE", "Arrival", "CurrentMark", "Key", "Outcome", "Place", "Receipt"]
+
+#: The topic of what kiosks say of pupils.
+EVIDENCE = "attendance.evidence.v1"
 
 
 class Place(NamedTuple):

@@ -27,7 +27,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from connectors.estate.known import Known, World
-from connectors.estate.marks import Arrival, CurrentMark, Key, Outcome, Place, Receipt
+from connectors.estate.marks import EVIDENCE, Arrival, CurrentMark, Key, Outcome, Place, Receipt
 from connectors.estate.messages import millis
 from rollcall.domain.clock import london_date
 from rollcall.domain.codes import NO_MARK, PROVISIONAL, malformed, out_of_date
@@ -37,8 +37,8 @@ __all__ = ["FUTURE_BOUND_MS", "ReferenceModel", "feed"]
 
 #: Rule 6: how far after its arrival a source may date a mark, in ms.
 FUTURE_BOUND_MS = 300_000
-#: Between sources with equally definite codes: the MIS, then registers, then kiosks.
-_RANK = {"register": 1, "mis": 2, "kiosk": 0}
+#: Between sources with equally definite codes: the MIS, then registers.
+_RANK = {"register": 1, "mis": 2}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR_MS = 3_600_000
 
@@ -84,7 +84,7 @@ class ReferenceModel:
             arrival,
             record["urn"],
             record["source"],
-            "register" if register else "mis",
+            "kiosk" if arrival.topic == EVIDENCE else "register" if register else "mis",
             record["complete"],
             record["code_scheme"],
             millis(said),
@@ -119,11 +119,12 @@ class ReferenceModel:
         """The mark that must stand by (urn, pupil, session date, session); nothing stands at keys that are absent.
 
         Withdrawn and deleted assertions do not stand (rule 3); within a source the latest wins, between sources a
-        definite code before N and unmapped ones, then MIS before register before kiosk, then the later (rule 17).
+        definite code before N and unmapped ones, then MIS before register, then the later. Kiosks decide nothing
+        (rule 17).
         """
         standing: dict[tuple[int, Hashable, date, str], dict[str, tuple[Place, Outcome]]] = defaultdict(dict)
         for key, (place, outcome) in self._assertions.items():
-            if outcome.deleted or outcome.canonical_code == NO_MARK:
+            if outcome.deleted or outcome.canonical_code == NO_MARK or outcome.kind == "kiosk":
                 continue
             sources = standing[key.urn, key.pupil, key.session_date, key.session]
             held = sources.get(key.source)
@@ -150,9 +151,9 @@ class ReferenceModel:
         if reason:
             return Outcome("quarantined", reason), None
         assert known is not None
-        key = Key(
-            message.urn, known.pupil, day, session, period, message.source, mark.get("record_id", "")
-        )  # fmt: skip
+        # Each sign-in of a kiosk stands for itself.
+        record_id = record["submission_id"] if message.kind == "kiosk" else mark.get("record_id", "")
+        key = Key(message.urn, known.pupil, day, session, period, message.source, record_id)
         minutes = -1 if mark["minutes_late"] is None else mark["minutes_late"]
         found = set(known.findings) | self._findings(key, canonical, asserted)
         if said > latest:

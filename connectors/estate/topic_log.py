@@ -11,15 +11,15 @@ import confluent_kafka
 import fastavro
 
 from connectors.estate.direct import MIS, REGISTER
-from connectors.estate.marks import Arrival
+from connectors.estate.marks import EVIDENCE, Arrival
 from rollcall.errors import KafkaError
 from schemas import wire
 from schemas.registry import Registry, UnknownSchemaId
 
 __all__ = ["TOPICS", "Decoded", "Logged", "decode", "read_topics"]
 
-TOPICS: tuple[str, ...] = (REGISTER, MIS)
-_RECORDS = ("Register", "MisPage")
+TOPICS: tuple[str, ...] = (REGISTER, MIS, EVIDENCE)
+_RECORDS = ("Register", "MisPage", "Evidence")
 _SILENT_SECONDS = 30.0
 
 

@@ -13,23 +13,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from connectors.ingest.watched import Watched, write
 from rollcall.errors import ConfigError, UsageError
 
-__all__ = ["Key", "KeyRing", "add", "read", "revoke"]
+__all__ = ["SOURCE", "Key", "KeyRing", "add", "now", "read", "revoke"]
 
 _TOKEN = re.compile(r"^rck_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$")
-_SOURCE = re.compile(r"^[a-z][a-z0-9-]{0,31}$")
-#: How long a look at the file's modification time holds.
-_LOOK_SECONDS = 0.5
+#: How a source is named.
+SOURCE = re.compile(r"^[a-z][a-z0-9-]{0,31}$")
 #: Compared against when a key's id is unknown, so that an unknown id takes as long as a wrong secret.
 _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 
@@ -54,35 +52,15 @@ class KeyRing:
     """The keys in force, from a file that may change under us. A file that is not there holds no keys."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
-        self._looked = -1.0
-        self._seen: tuple[int, int, int] | None = None
-        self._keys: dict[str, Key] = {}
-        self._load_if_changed()
+        self._keys: Watched[dict[str, Key]] = Watched(file, lambda one: {key.id: key for key in read(one)}, {})
 
     def holder(self, token: str) -> Key | None:
         """The key that `token` is, or None when it is none of ours, is wrong or has been revoked."""
-        self._load_if_changed()
         match = _TOKEN.match(token)
-        key = self._keys.get(match.group(1)) if match else None
+        key = self._keys.says().get(match.group(1)) if match else None
         given = hashlib.sha256(token.encode()).hexdigest()
         right = hmac.compare_digest(given, key.sha256 if key is not None else _NOBODY)
         return key if key is not None and right and key.revoked_at is None else None
-
-    def _load_if_changed(self) -> None:
-        now = time.monotonic()
-        if now - self._looked < _LOOK_SECONDS and self._looked >= 0:
-            return
-        self._looked = now
-        try:
-            found = self._file.stat()
-        except FileNotFoundError:
-            self._seen, self._keys = None, {}
-            return
-        seen = (found.st_mtime_ns, found.st_size, found.st_ino)
-        if seen != self._seen:
-            self._keys = {key.id: key for key in read(self._file)}
-            self._seen = seen
 
 
 def read(file: Path) -> list[Key]:
@@ -114,14 +92,14 @@ def add(file: Path, source: str, urns: Iterable[int] | None) -> tuple[Key, str]:
 
     Raises UsageError for a source that is not lower-case letters, digits and hyphens, or for no school at all.
     """
-    if not _SOURCE.match(source):
+    if not SOURCE.match(source):
         raise UsageError(f"source {source!r}: use 1 to 32 lower-case letters, digits and hyphens, e.g. classroom")
     schools = None if urns is None else frozenset(urns)
     if schools is not None and not schools:
         raise UsageError("name the schools the key may send for with --urn, or say --all-urns")
     key_id = secrets.token_hex(6)
     token = f"rck_{key_id}_{secrets.token_urlsafe(32)}"
-    key = Key(key_id, source, hashlib.sha256(token.encode()).hexdigest(), schools, _now())
+    key = Key(key_id, source, hashlib.sha256(token.encode()).hexdigest(), schools, now())
     _write(file, [*read(file), key])
     return key, token
 
@@ -134,13 +112,14 @@ def revoke(file: Path, key_id: str) -> Key:
     keys = read(file)
     for position, key in enumerate(keys):
         if key.id == key_id:
-            gone = Key(key.id, key.source, key.sha256, key.urns, key.created_at, key.revoked_at or _now())
+            gone = Key(key.id, key.source, key.sha256, key.urns, key.created_at, key.revoked_at or now())
             _write(file, [*keys[:position], gone, *keys[position + 1 :]])
             return gone
     raise UsageError(f"there is no key {key_id}: `rollcall ingest key list` shows them")
 
 
-def _now() -> str:
+def now() -> str:
+    """This second, as the files of keys and webhooks say it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -158,11 +137,4 @@ def _write(file: Path, keys: Iterable[Key]) -> None:
             for key in keys
         ]
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f"{file.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        json.dump(stored, out, indent=1)
-        out.flush()
-        os.fsync(out.fileno())
-    beside.replace(file)
+    write(file, stored)

@@ -14,11 +14,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from connectors.encoding import days, milliseconds
+from connectors.encoding import days
+from connectors.ingest.times import shown_twice, since_1970_ms
 from connectors.pupils import UpnKey
-from rollcall.domain.clock import local_instant
 
-__all__ = ["TOPIC", "Amendment", "MarkIn", "RegisterIn", "ambiguous_times", "to_record"]
+__all__ = ["TOPIC", "Amendment", "MarkIn", "Reference", "RegisterIn", "ambiguous_times", "to_record"]
 
 TOPIC = "attendance.register.v1"
 
@@ -96,7 +96,7 @@ def ambiguous_times(register: RegisterIn) -> list[str]:
     for item, mark in enumerate(register.marks):
         if mark.amendment is not None:
             times[f"/marks/{item}/amendment/amended_at"] = mark.amendment.amended_at
-    return [pointer for pointer, time in times.items() if time is not None and _shown_twice(time)]
+    return [pointer for pointer, time in times.items() if time is not None and shown_twice(time)]
 
 
 def to_record(register: RegisterIn, source: str, upn_key: UpnKey) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def to_record(register: RegisterIn, source: str, upn_key: UpnKey) -> dict[str, A
                     "staff_ref": amended.staff_ref,
                     "staff_position": amended.staff_position,
                     "evidence": amended.evidence,
-                    "amended_at": _milliseconds(amended.amended_at),
+                    "amended_at": since_1970_ms(amended.amended_at),
                 }
             )
     return {
@@ -137,20 +137,11 @@ def to_record(register: RegisterIn, source: str, upn_key: UpnKey) -> dict[str, A
         "period": register.period,
         "complete": register.complete,
         "revision": register.revision,
-        "opened_at": None if register.opened_at is None else _milliseconds(register.opened_at),
-        "closed_at": None if register.closed_at is None else _milliseconds(register.closed_at),
-        "submitted_at": _milliseconds(register.submitted_at),
+        "opened_at": None if register.opened_at is None else since_1970_ms(register.opened_at),
+        "closed_at": None if register.closed_at is None else since_1970_ms(register.closed_at),
+        "submitted_at": since_1970_ms(register.submitted_at),
         "taken_by": register.taken_by,
         "code_scheme": register.code_scheme,
         "marks": marks,
         "amendments": amendments,
     }
-
-
-def _milliseconds(time: datetime) -> int:
-    """Milliseconds since 1970. Without an offset: London time, the earlier of two."""
-    return milliseconds(time if time.tzinfo is not None else local_instant(time).instant)
-
-
-def _shown_twice(time: datetime) -> bool:
-    return time.tzinfo is None and local_instant(time).ambiguous

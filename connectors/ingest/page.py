@@ -9,10 +9,21 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from connectors.ingest import kiosk, sign_in_app
+from connectors.ingest.hooks import DEFAULT_HEADER
+from connectors.ingest.kiosk import KioskEventsIn
 from connectors.ingest.model import RegisterIn
 from connectors.ingest.problems import MEDIA_TYPE
 
-__all__ = ["EXAMPLES", "REGISTER_OPERATION", "describe", "render"]
+__all__ = [
+    "EXAMPLES",
+    "KIOSK_EXAMPLES",
+    "KIOSK_OPERATION",
+    "REGISTER_OPERATION",
+    "SIGN_IN_APP_OPERATION",
+    "describe",
+    "render",
+]
 
 _REF = "#/components/schemas/{model}"
 
@@ -71,12 +82,39 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 #: Status, when it is given, and what to do: the page and openapi.json both say it from here.
 _REFUSALS: tuple[tuple[str, str, str], ...] = (
     ("400", "The body is not JSON.", "Mend it."),
-    ("401", "No valid API key.", "Send `Authorization: Bearer <key>`."),
+    ("401", "No valid API key, or no valid signature of a webhook.", "Send `Authorization: Bearer <key>`."),
     ("403", "The key does not speak for that school.", "Ask for a key that names the URN."),
-    ("413", "The register is too large.", "Send the group in parts, each with complete=false."),
+    ("413", "The request is too large.", "Send the group in parts, each with complete=false."),
     ("422", "A field is missing or wrong: named by JSON Pointer.", "Mend it; nothing was taken in."),
     ("503", "Kafka has not acknowledged in time.", "Wait `Retry-After` seconds and send the same again."),
 )
+
+#: A sign-in of a pupil by the MIS's id, and a sign-out of somebody the kiosk knows by an id of its own.
+KIOSK_EXAMPLES: dict[str, dict[str, Any]] = {
+    "kiosk": {
+        "summary": "A pupil signs in, a visitor signs out",
+        "value": {
+            "events": [
+                {
+                    "idempotency_key": "k-20931",
+                    "urn": 123456,
+                    "mis_id": "10443",
+                    "direction": "in",
+                    "event_at": "2025-09-10T09:20:11+01:00",
+                    "pushed_at": "2025-09-10T09:20:13+01:00",
+                    "device": "front-desk-1",
+                },
+                {
+                    "idempotency_key": "k-20932",
+                    "urn": 123456,
+                    "person_ref": "v-88",
+                    "direction": "out",
+                    "event_at": "2025-09-10T09:21:40+01:00",
+                },
+            ]
+        },
+    }
+}
 
 _PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -112,29 +150,53 @@ _ACCEPTED_SCHEMA: dict[str, Any] = {
     },
 }
 
-#: What FastAPI cannot know, because the body is read by hand (for its size and for speed).
-REGISTER_OPERATION: dict[str, Any] = {
-    "security": [{"key": []}],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": _REF.format(model="RegisterIn")}, "examples": EXAMPLES},
-        },
-    },
-    "responses": {
-        "202": {
-            "description": "Kafka has it.",
-            "content": {"application/json": {"schema": {"$ref": _REF.format(model="Accepted")}}},
-        },
-        **{
-            status: {
-                "description": f"{when} {what_to_do}",
-                "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}},
-            }
-            for status, when, what_to_do in _REFUSALS
-        },
+_TAKEN_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["taken", "topic"],
+    "properties": {
+        "taken": {"type": "integer", "description": "Events that Kafka has."},
+        "topic": {"type": "string", "examples": [kiosk.TOPIC]},
+        "warnings": {"type": "array", "items": {"type": "object"}},
     },
 }
+
+
+def _operation(model: str, examples: dict[str, Any], answer: str, *, signed: bool = False) -> dict[str, Any]:
+    """What FastAPI cannot know of an endpoint, because its body is read by hand (for its size and for speed)."""
+    named = {
+        "parameters": [
+            {"name": "webhook", "in": "query", "required": True, "schema": {"type": "string"},
+             "description": "The webhook's id, as `rollcall ingest webhook add` gives it."},
+        ],
+        "security": [{"signature": []}],
+    }  # fmt: skip
+    return {
+        **(named if signed else {"security": [{"key": []}]}),
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": _REF.format(model=model)}, "examples": examples}},
+        },
+        "responses": {
+            "202": {
+                "description": "Kafka has it.",
+                "content": {"application/json": {"schema": {"$ref": _REF.format(model=answer)}}},
+            },
+            **{
+                status: {
+                    "description": f"{when} {what_to_do}",
+                    "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}},
+                }
+                for status, when, what_to_do in _REFUSALS
+            },
+        },
+    }
+
+
+REGISTER_OPERATION = _operation("RegisterIn", EXAMPLES, "Accepted")
+KIOSK_OPERATION = _operation("KioskEventsIn", KIOSK_EXAMPLES, "Taken")
+SIGN_IN_APP_OPERATION = _operation(
+    "WebhookIn", {"sign-in": {"summary": "Somebody came", "value": sign_in_app.EXAMPLE}}, "Taken", signed=True
+)
 
 
 def describe(app: FastAPI) -> None:
@@ -149,19 +211,35 @@ def describe(app: FastAPI) -> None:
                 routes=app.routes,
                 separate_input_output_schemas=False,
             )
-            models = RegisterIn.model_json_schema(ref_template=_REF)
             components = document.setdefault("components", {})
             components["schemas"] = {
-                **models.pop("$defs"),
-                "RegisterIn": models,
+                **_models(),
                 "Accepted": _ACCEPTED_SCHEMA,
+                "Taken": _TAKEN_SCHEMA,
                 "Problem": _PROBLEM_SCHEMA,
             }
-            components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            components["securitySchemes"] = {
+                "key": {"type": "http", "scheme": "bearer"},
+                "signature": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": DEFAULT_HEADER,
+                    "description": "HMAC-SHA256 of the body, hexadecimal; the header's name is set for each webhook.",
+                },
+            }
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _models() -> dict[str, Any]:
+    """Our request bodies and what they are made of, by name."""
+    found: dict[str, Any] = {}
+    for model in (RegisterIn, KioskEventsIn, sign_in_app.WebhookIn):
+        described = model.model_json_schema(ref_template=_REF)
+        found |= {**described.pop("$defs", {}), model.__name__: described}
+    return found
 
 
 def render(document: dict[str, Any], base_url: str) -> str:
@@ -179,8 +257,11 @@ def render(document: dict[str, Any], base_url: str) -> str:
         f"<pre>{escape(curl)}</pre>",
         *(
             f"<h2>{escape(example['summary'])}</h2><pre>{escape(json.dumps(example['value'], indent=2))}</pre>"
-            for example in EXAMPLES.values()
+            for example in (*EXAMPLES.values(), *KIOSK_EXAMPLES.values())
         ),
+        "<p>Sign-ins and sign-outs of a kiosk go to <code>POST /v1/kiosk-events</code>; behaviour platforms and AP "
+        "providers send registers to <code>POST /v1/events</code>, in the same form; Sign In App calls "
+        "<code>POST /v1/webhooks/sign-in-app?webhook=...</code>, signed.</p>",
         *(_fields(title, schemas[model]) for title, model in _TABLES),
         "<h2>Refusals</h2><p>Each is <code>application/problem+json</code> (RFC 9457).</p><table>"
         + "".join(f"<tr><th>{s}<td>{escape(w)}<td>{_code(d)}" for s, w, d in _REFUSALS)
@@ -191,7 +272,12 @@ def render(document: dict[str, Any], base_url: str) -> str:
     return _FRAME.format(title=escape(document["info"]["title"]), body="\n".join(parts))
 
 
-_TABLES = (("The register", "RegisterIn"), ("Each of its marks", "MarkIn"), ("An amendment", "Amendment"))
+_TABLES = (
+    ("The register", "RegisterIn"),
+    ("Each of its marks", "MarkIn"),
+    ("An amendment", "Amendment"),
+    ("Each event of a kiosk", "KioskEventIn"),
+)
 
 
 def _fields(title: str, model: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import uvicorn
 
 from connectors.encoding import Encoder
 from connectors.ingest.app import create
+from connectors.ingest.hooks import HookRing
 from connectors.ingest.keys import KeyRing
 from connectors.publisher import Publisher
 from connectors.pupils import UpnKey
@@ -42,7 +43,13 @@ def run(settings: Settings, host: str, port: int, *, listening: Callable[[str], 
         settings.kafka.client_config(), delivery_seconds=DELIVERY_SECONDS, linger_ms=2, client_id="rollcall-ingest"
     ) as publisher:
         app = create(
-            publisher, Encoder(settings.registry.url), keys, upn_key, max_body_bytes=settings.ingest.max_body_bytes
+            publisher,
+            Encoder(settings.registry.url),
+            keys,
+            upn_key,
+            max_body_bytes=settings.ingest.max_body_bytes,
+            hooks=HookRing(settings.ingest_webhooks_file),
+            webhook_max_age_seconds=settings.ingest.webhook_max_age_seconds,
         )
         server = uvicorn.Server(
             uvicorn.Config(

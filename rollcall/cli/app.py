@@ -41,6 +41,7 @@ GROUPS: tuple[str, ...] = (
     "snapshot",
     "simulate",
     "worker",
+    "agents",
     "report",
     "quarantine",
     "reconcile",

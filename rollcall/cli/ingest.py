@@ -18,7 +18,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 
 
 def register(app: typer.Typer) -> None:
-    """Add `rollcall ingest run` and `rollcall ingest key add|list|revoke`."""
+    """Add `rollcall ingest run`, and `add`, `list` and `revoke` of keys and of webhooks."""
+    from rollcall.cli import _webhooks
+
     ingest = typer.Typer(no_args_is_help=True, help="Take registers over HTTP, and manage who may send them.")
     ingest.command(
         "run",
@@ -34,6 +36,7 @@ def register(app: typer.Typer) -> None:
     key.command("list", epilog="Example: [bold]rollcall ingest key list --json[/bold]")(key_list)
     key.command("revoke", epilog="Example: [bold]rollcall ingest key revoke 3f2a9c01b7de[/bold]")(key_revoke)
     ingest.add_typer(key, name="key")
+    ingest.add_typer(_webhooks.group(), name="webhook")
     app.add_typer(ingest, name="ingest")
 
 
@@ -42,7 +45,7 @@ def run(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.", show_default="8090")] = None,
     home: Home = None,
 ) -> None:
-    """Serve the ingest API until it is stopped. A register is answered with 202 once Kafka has acknowledged it."""
+    """Serve the ingest API until it is stopped: registers, kiosk events, webhooks. 202 is said once Kafka has it."""
     from connectors.ingest import server
     from rollcall import logging
 

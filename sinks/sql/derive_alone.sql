@@ -2,6 +2,7 @@
 -- Read by sinks/derive.py (into mark_current, for touched keys); the keys with several rows go through derive_current.sql.
 -- Most keys are alone, and without FINAL and grouping they cost half. A second row that arrives between the two reads of
 -- mark_assertion makes two rows here; its own batch is derived after this one, has seen both, and wins by derived_version.
+-- Statutory basis: evidence of kiosks is none of its assertions (rule 17).
 -- except_several: a condition that leaves the keys with several rows out, or nothing where there are none.
 SELECT
     a.session_date AS session_date, a.urn AS urn, a.session AS session, a.pupil_id AS pupil_id,
@@ -18,6 +19,7 @@ FROM
     SELECT * FROM mark_assertion
     WHERE (session_date, urn) IN (SELECT DISTINCT session_date, urn FROM touched WHERE batch IN {batches:Array(UInt64)})
       AND bitXor(pupil_id, toUInt64(session)) IN (SELECT bitXor(pupil_id, toUInt64(session)) FROM touched WHERE batch IN {batches:Array(UInt64)})
+      AND source_kind != 'kiosk'
       {except_several}
 ) AS a
 LEFT JOIN

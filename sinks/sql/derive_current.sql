@@ -4,7 +4,10 @@
 --
 --   within a record   the latest version (done by `assertions`)
 --   within a source   what is deleted or withdrawn ('-', rule 3) does not stand; of the rest the latest
---   between sources   a definite code before N or an unmapped one, then MIS before register before kiosk, then the latest
+--   between sources   a definite code before N or an unmapped one, then MIS before register, then the latest
+--
+-- This is the statutory basis (rule 17): registers and MIS only. Evidence of kiosks stands in mark_assertion, and no figure
+-- of mark_current or school_session has seen it, not even as a witness of derived_version.
 --
 -- An order is one UInt128, greatest first: stands (1 bit), definite (1), kind (2), version (61), record id's hash (63, so that
 -- two records of one instant are told apart the same way every time). As a tuple it cost five times the CPU.
@@ -44,7 +47,7 @@ FROM
         sum(r.witness) AS seen,
         bitOr(
             bitOr(max(r.latest), bitShiftLeft(toUInt128(canonical NOT IN ('N', '')), 126)),
-            bitShiftLeft(toUInt128(multiIf(kind = 'mis', 3, kind = 'register', 2, 1)), 124)
+            bitShiftLeft(toUInt128(if(kind = 'mis', 3, 2)), 124)
         ) AS rank
     FROM
     (
@@ -66,6 +69,7 @@ FROM
         ) AS m
             ON a.code_scheme = m.scheme AND a.raw_code = m.raw_code
             AND a.session_date >= m.valid_from AND a.session_date <= m.valid_to
+        WHERE a.source_kind != 'kiosk'
     ) AS r
     GROUP BY session_date, urn, session, pupil_id, source
 ) AS s

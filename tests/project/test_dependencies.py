@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 OURS = {"schemas", "connectors", "streams", "sinks", "rollcall", "benchmarks"}
 #: Needed without being imported by name: a zone database, a bound for Faust's sake, the Java runtime and codecs that
 #: are found by what uses them.
-NOT_IMPORTED = {"tzdata", "click"}
+NOT_IMPORTED = {"tzdata", "click", "cramjam"}
 #: Comes with another package as part of its interface: (import, who promises it).
 PROMISED = {"starlette": "fastapi"}
 

@@ -54,7 +54,7 @@ def test_names_carry_the_prefix_and_a_unit() -> None:
 def test_no_label_can_take_a_school_a_pupil_or_a_code() -> None:
     allowed = {
         "outcome", "reason", "exception", "source_kind", "step", "stage", "topic", "partition", "status", "connector",
-        "cause",
+        "cause", "kind",
     }  # fmt: skip
     for metric in metrics.ALL:
         assert set(metric._labelnames) <= allowed, metric

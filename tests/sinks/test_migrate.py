@@ -59,14 +59,13 @@ def test_asking_what_is_pending_changes_nothing(server: Any, empty: str) -> None
 
 
 def test_roles_are_left_out_where_nobody_manages_access(server: Any, empty: str) -> None:
-    assert migrate(server, empty).skipped == ("0007_analyst_role",)
+    assert migrate(server, empty).skipped == tuple(one.name for one in committed() if one.needs_access_management)
 
 
 def test_roles_are_written_as_a_server_reads_them(server: Any, clickhouse: Any) -> None:
     """The role gets every view, and no table. The embedded engine parses the statements; it cannot run them."""
-    (role,) = [one for one in committed() if one.needs_access_management]
     granted = set()
-    for statement in role.statements:
+    for statement in (one for role in committed() if role.needs_access_management for one in role.statements):
         server.query(f"EXPLAIN AST {statement}")
         if statement.startswith("GRANT"):
             granted.add(statement.split()[3])
@@ -198,4 +197,5 @@ def test_every_committed_statement_may_run_twice() -> None:
     for one in committed():
         for statement in split(one.text):
             words = statement.upper().split()
-            assert words[0] in {"CREATE", "GRANT"} or "EXISTS" in words, f"{one.name}: {statement[:60]}"
+            again = words[0] in {"CREATE", "GRANT"} or "EXISTS" in words or words[3:5] == ["MODIFY", "QUERY"]
+            assert again, f"{one.name}: {statement[:60]}"

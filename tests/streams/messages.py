@@ -14,7 +14,7 @@ DAY = date(2025, 9, 10)
 #: Nine in the morning, Europe/London, of DAY.
 NINE = datetime(2025, 9, 10, 8, tzinfo=UTC)
 URN, OTHER_URN, UNKNOWN_URN = 700_001, 700_002, 700_999
-REGISTER, PAGE = "attendance.register.v1", "attendance.mis.v1"
+REGISTER, PAGE, EVIDENCE = "attendance.register.v1", "attendance.mis.v1", "attendance.evidence.v1"
 
 
 class Here:
@@ -59,6 +59,13 @@ def register(*marks: dict[str, Any], submitted_at: datetime = NINE, **facts: Any
     }
 
 
+def evidence(ref: str, code: str, event_at: datetime = NINE, **facts: Any) -> dict[str, Any]:
+    """What a kiosk's sign-in says about the morning of DAY."""
+    said = register(mark(ref, code), submitted_at=event_at, source="front-desk", group_id="", complete=False)
+    del said["amendments"]
+    return {**said, "taken_by": None, **facts}
+
+
 def record(record_id: str, ref: str, code: str = "/", **facts: Any) -> dict[str, Any]:
     """A mark of a page: a record of the MIS in the morning of DAY."""
     return {
@@ -97,7 +104,9 @@ def page(*records: dict[str, Any], taken_at: datetime = NINE, **facts: Any) -> d
 
 def topic_of(message: dict[str, Any]) -> str:
     """The topic a message belongs on."""
-    return REGISTER if "submission_id" in message else PAGE
+    if "submission_id" not in message:
+        return PAGE
+    return REGISTER if "amendments" in message else EVIDENCE
 
 
 def encode(message: dict[str, Any], ids: dict[str, int] | None = None) -> bytes:
@@ -107,7 +116,7 @@ def encode(message: dict[str, Any], ids: dict[str, int] | None = None) -> bytes:
     return wire.encode(schemas.parsed(topic), schema_id, message)
 
 
-STUB_IDS = {REGISTER: 1, PAGE: 2}
+STUB_IDS = {REGISTER: 1, PAGE: 2, EVIDENCE: 3}
 
 
 def refs(count: int, prefix: str = "P") -> Sequence[str]:

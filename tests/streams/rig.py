@@ -119,7 +119,7 @@ class Rig:
         ranges = [
             LedgerRange(name, self.topics[name].uuid, partition, min(low, high - 1), high - 1, 0, 0, 0, 0, 0)
             for (name, partition), (low, high) in self.watermarks("attendance").items()
-            if high
+            if high and name in self.topics
         ]
         self.ledger.write("DONE", ranges, f"begin:{self.database}")
 

@@ -15,7 +15,7 @@ from rollcall.domain.identity import new_pupil_id
 from schemas.registry import Registry, UnknownSchemaId
 from sinks.reference import Applied
 from tests.reference.conftest import applied, calendar, code_map, pupil, roster, school
-from tests.streams.messages import OTHER_URN, PAGE, REGISTER, STUB_IDS, URN, refs
+from tests.streams.messages import EVIDENCE, OTHER_URN, PAGE, REGISTER, STUB_IDS, URN, refs
 
 #: On roll at each school.
 PUPILS = refs(30)
@@ -131,7 +131,7 @@ class StubRegistry(Registry):
         super().__init__("http://127.0.0.1:9")
 
     def get(self, schema_id: int) -> schemas.Schema:
-        for topic in (REGISTER, PAGE):
+        for topic in (REGISTER, PAGE, EVIDENCE):
             if STUB_IDS[topic] == schema_id:
                 return schemas.load(topic)
         raise UnknownSchemaId(str(schema_id))

@@ -102,7 +102,7 @@ class Gauge:
         admin = AdminClient(settings.kafka.client_config(), logger=quiet_librdkafka())
         names = [topic.name for topic in topics.TOPICS]
         described = admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT)
-        self._partitions: dict[str, list[tuple[str, int, str]]] = {"attendance": [], "reference": []}
+        self._partitions: dict[str, list[tuple[str, int, str]]] = {"attendance": [], "fact": [], "reference": []}
         for topic in topics.TOPICS:
             found = described[topic.name].result()
             self._partitions[topic.kind] += [(topic.name, one.id, str(found.topic_id)) for one in found.partitions]
