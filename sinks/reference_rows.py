@@ -18,6 +18,8 @@ __all__ = ["TABLES", "Rows", "add_rows", "to_arrow"]
 Rows = defaultdict[str, list[tuple[Any, ...]]]
 
 _INSTANT = pa.timestamp("ms", "UTC")
+#: The days of a school of which a record of the schema's first version says nothing.
+_UNTOLD: dict[str, date | None] = {"opened_on": None, "closed_on": None}
 
 #: The tables a message may fill and their columns, in the order in which they are written: the crosswalk first, so
 #: that whoever sees an enrolment can resolve its pupil.
@@ -78,6 +80,22 @@ TABLES: dict[str, pa.Schema] = {
             "valid_from": pa.date32(),
             "valid_to": pa.date32(),
             "taken_at": _INSTANT,
+            "source": pa.string(),
+            "establishment_number": pa.string(),
+            "phase_of_education": pa.string(),
+            "establishment_status": pa.string(),
+            "trust_school_flag": pa.string(),
+            "opened_on": pa.date32(),
+            "closed_on": pa.date32(),
+        }
+    ),
+    "school_link": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "taken_at": _INSTANT,
+            "linked_urn": pa.uint32(),
+            "link_type": pa.string(),
+            "linked_on": pa.date32(),
         }
     ),
     "expected_register": pa.schema(
@@ -140,7 +158,8 @@ def to_arrow(table: str, rows: list[tuple[Any, ...]]) -> pa.Table:
 def add_rows(
     rows: Rows, kind: str, record: Mapping[str, Any], taken_at: datetime, known: dict[Ref, int] | None = None
 ) -> None:
-    """Add what a message says. `kind` as in reference_version; `record` as its schema says, dates and instants read.
+    """Add what a message says. `kind` as in reference_version; `record` as its schema says, dates and instants read;
+    what only later versions of the schema have may be missing.
 
     A roster needs `known`, the school's crosswalk so far, (scheme, ref) -> pupil_id, and adds what it gives to it.
     """
@@ -192,9 +211,21 @@ def _roster(rows: Rows, record: Mapping[str, Any], taken_at: datetime, known: di
 
 
 def _school(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
-    facts = [record[name] or "" for name in TABLES["school"].names[1:10]]
+    names = TABLES["school"].names
+    facts = [record[name] or "" for name in names[1:10]]
     valid = _span(record, "valid_from", "valid_to")
-    rows["school"].append((record["urn"], *facts, record["state_funded"], record["status"], *valid, taken_at))
+    said = [record.get(name, "") for name in names[names.index("source") : names.index("opened_on")]]
+    life = _span({**_UNTOLD, **record}, "opened_on", "closed_on")
+    rows["school"].append(
+        (record["urn"], *facts, record["state_funded"], record["status"], *valid, taken_at, *said, *life)
+    )
+    links = record.get("links")
+    if links is None:
+        return
+    # A version without links is a version too: without its row, what was linked before would stand.
+    for link in links or [{"urn": 0, "link_type": "", "linked_on": None}]:
+        linked_on = _span(link, "linked_on", "linked_on")[0]
+        rows["school_link"].append((record["urn"], taken_at, link["urn"], link["link_type"], linked_on))
 
 
 def _expected_registers(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:

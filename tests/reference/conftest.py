@@ -67,6 +67,14 @@ def school(urn: int, taken_at: datetime = TAKEN, **facts: Any) -> dict[str, Any]
         "valid_from": date(2015, 9, 1),
         "valid_to": None,
         "taken_at": taken_at,
+        "source": "test",
+        "establishment_number": "2001",
+        "phase_of_education": "Primary",
+        "establishment_status": "Open",
+        "trust_school_flag": "Not applicable",
+        "opened_on": None,
+        "closed_on": None,
+        "links": None,
         **facts,
     }
 
