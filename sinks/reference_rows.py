@@ -110,6 +110,9 @@ TABLES: dict[str, pa.Schema] = {
             "weekdays": pa.list_(pa.uint8()),
             "valid_from": pa.date32(),
             "valid_to": pa.date32(),
+            "entry": pa.uint16(),
+            "groups": pa.list_(pa.string()),
+            "weeks": pa.list_(pa.string()),
         }
     ),
     "calendar_term": pa.schema(
@@ -130,6 +133,15 @@ TABLES: dict[str, pa.Schema] = {
             "first_day": pa.date32(),
             "last_day": pa.date32(),
             "reason": pa.string(),
+        }
+    ),
+    "calendar_week": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "taken_at": _INSTANT,
+            "academic_year": pa.string(),
+            "first_day": pa.date32(),
+            "weeks": pa.list_(pa.string()),
         }
     ),
     "code_map": pa.schema(
@@ -229,11 +241,12 @@ def _school(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
 
 
 def _expected_registers(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
-    for one in record["registers"]:
+    for entry, one in enumerate(record["registers"]):
         weekdays = sorted({day for day in one["weekdays"] if 1 <= day <= 7})
         times = (one["opens_at"], one["closes_at"], weekdays, *_span(one, "valid_from", "valid_to"))
+        whose = (entry, list(one.get("groups", ())), list(one.get("weeks", ())))
         rows["expected_register"].append(
-            (record["urn"], taken_at, one["group_id"], one["session"], one["period"] or "", *times)
+            (record["urn"], taken_at, one["group_id"], one["session"], one["period"] or "", *times, *whose)
         )
 
 
@@ -243,6 +256,8 @@ def _calendar(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None
         rows["calendar_term"].append((*head, term["name"], *_span(term)))
     for closure in record["closures"]:
         rows["calendar_closure"].append((*head, *_span(closure), closure["reason"]))
+    for cycle in record.get("week_cycle", ()):
+        rows["calendar_week"].append((*head, _span(cycle, "first_day", "first_day")[0], list(cycle["weeks"])))
 
 
 def _code_map(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:

@@ -86,6 +86,7 @@ def calendar(urn: int, taken_at: datetime = TAKEN, year: int = 2025, closures: A
         "taken_at": taken_at,
         "terms": [{"name": "autumn", "first_day": date(year, 9, 3), "last_day": date(year, 12, 19)}],
         "closures": [{"first_day": first, "last_day": last, "reason": "half_term"} for first, last in closures],
+        "week_cycle": [],
     }
 
 
