@@ -39,6 +39,7 @@ GROUPS: tuple[str, ...] = (
     "simulate",
     "worker",
     "report",
+    "expected",
     "quarantine",
     "reconcile",
     "verify",
