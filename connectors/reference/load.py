@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 from connectors.encoding import Encoder
 from connectors.publisher import Publisher
 from connectors.reference import gias
+from connectors.reference.calendar import School, calendars
 from connectors.reference.table import Table, Wrong
+from connectors.reference.timetable import timetables
 from connectors.topic_contents import records
 from rollcall.domain.clock import local_instant, now
 from rollcall.settings import Settings
@@ -22,13 +24,19 @@ from rollcall.settings import Settings
 __all__ = [
     "Loaded",
     "latest",
+    "load_calendars",
     "load_schools",
+    "load_timetables",
     "news_of_schools",
     "publish",
     "taken_on",
 ]
 
 SCHOOLS = "reference.school.v1"
+CALENDARS = "reference.calendar.v1"
+REGISTERS = "reference.register.v1"
+#: What makes no difference between two versions.
+_WHO_AND_WHEN = frozenset({"taken_at", "source"})
 #: How long Kafka may take to acknowledge all of it, in seconds.
 _PATIENCE = 300.0
 _K = TypeVar("_K")
@@ -104,6 +112,43 @@ def news_of_schools(said: Mapping[int, Record], known: Mapping[int, Record], as_
         elif (one := gias.effective(record, before, as_of)) is not None:
             new.append(one)
     return new, older
+
+
+def load_calendars(settings: Settings, table: Table) -> Loaded:
+    """Publish the calendars of a file that differ from those known. Raises KafkaError, RegistryAway, SchemaError."""
+    schools = latest(settings, SCHOOLS, lambda record: int(record["urn"])).values()
+    found = calendars(
+        table, [School(one["urn"], one["la_code"], one["trust_id"], one["closed_on"]) for one in schools], _now_ms()
+    )
+    known = latest(settings, CALENDARS, lambda record: (int(record["urn"]), str(record["academic_year"])))
+    return _publish_new(settings, CALENDARS, table, found.records, known, len(found.withheld))
+
+
+def load_timetables(settings: Settings, table: Table) -> Loaded:
+    """Publish the timetable versions of a file that differ from those known. Raises as above."""
+    found, withheld = timetables(table, _now_ms())
+    known = latest(settings, REGISTERS, lambda record: int(record["urn"]))
+    return _publish_new(settings, REGISTERS, table, found, known, len(withheld))
+
+
+def _publish_new(
+    settings: Settings, topic: str, table: Table, said: Mapping[_K, Record], known: Mapping[_K, Record], withheld: int
+) -> Loaded:
+    """Publish what says another thing than what is known, whoever said that and whenever."""
+    new = [
+        record
+        for key, record in said.items()
+        if key not in known or any(record[name] != known[key][name] for name in record if name not in _WHO_AND_WHEN)
+    ]
+    publish(settings, topic, new)
+    return Loaded(
+        table.rows,
+        len(said),
+        published=len(new),
+        unchanged=len(said) - len(new),
+        withheld=withheld,
+        wrong={table.name: table.wrong},
+    )
 
 
 def latest(settings: Settings, topic: str, key: Callable[[Record], _K]) -> dict[_K, Record]:

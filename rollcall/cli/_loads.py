@@ -1,4 +1,4 @@
-"""`rollcall reference load gias`: reference data from files, for rollcall/cli/reference.py."""
+"""Loads of reference data from files, for rollcall/cli/reference.py: `rollcall reference load gias` and its like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from connectors.reference.load import Loaded
+    from connectors.reference.table import Table
+    from rollcall.settings import Settings
 
 __all__ = ["register"]
 
@@ -29,6 +33,20 @@ def register(group: typer.Typer) -> None:
         "[bold]rollcall reference load gias extract.csv --links links.csv --as-of 2025-09-15[/bold]. "
         "Then [bold]rollcall reference run[/bold], if it is not running, brings it in force.",
     )(load_gias)
+    group.command(
+        "calendar",
+        epilog="Example: [bold]rollcall reference load calendar year.csv[/bold]. The file: "
+        "level,code,kind,name,first_day,last_day, as la,330,term,Autumn,2025-09-01,2025-12-19; "
+        "la,330,closure,half_term,2025-10-27,2025-10-31; school,140001,closure,inset,2025-09-01,2025-09-01; "
+        "school,140001,weeks,A;B,2025-09-01, or the same as a JSON array.",
+    )(load_calendar)
+    group.command(
+        "timetable",
+        epilog="Example: [bold]rollcall reference load timetable registers.csv[/bold]. The file: "
+        "urn,group_id,session,opens_at,closes_at,valid_from and, where wanted, "
+        "valid_to,weekdays,weeks,groups,period, as 140001,7A,AM,08:45,09:15,2025-09-01,,1;2;3;4;5,A,, or the same as a "
+        "JSON array.",
+    )(load_timetable)
 
 
 def load_gias(
@@ -65,6 +83,49 @@ def load_gias(
     except RegistryAway as error:
         raise SchemaError(str(error)) from None
     _tell(loaded, "schools", as_json)
+
+
+def load_calendar(
+    file: Annotated[Path, typer.Argument(help="CSV, UTF-8, or JSON.")], home: Home = None, as_json: Json = False
+) -> None:
+    """Publish school years: terms, closures and week cycles, of a school, or of an LA or trust for all its schools.
+
+    Who states terms states the year: a school before its trust before its LA; closures of less specific levels than
+    that do not count. Only calendars that changed are published; a school with a row that cannot be read keeps the one
+    it has. Exit code 1 when there is such a row."""
+    from connectors.reference.calendar import read_calendars
+    from connectors.reference.load import load_calendars
+
+    _load(load_calendars, read_calendars(file), "school years", home, as_json)
+
+
+def load_timetable(
+    file: Annotated[Path, typer.Argument(help="CSV, UTF-8, or JSON.")], home: Home = None, as_json: Json = False
+) -> None:
+    """Publish timetable versions: the registers each school of the file expects, with times, weekdays and weeks.
+
+    The file is the whole timetable of its schools, past days too: a correction of the past is a new version, and what
+    was known before stays answered. Only what changed is published; a school with a row that cannot be read keeps the
+    version it has. Exit code 1 when there is such a row."""
+    from connectors.reference.load import load_timetables
+    from connectors.reference.timetable import read_timetables
+
+    _load(load_timetables, read_timetables(file), "schools", home, as_json)
+
+
+def _load(
+    publish: Callable[[Settings, Table], Loaded], table: Table, what: str, home: Path | None, as_json: bool
+) -> None:
+    from rollcall.errors import SchemaError
+    from rollcall.settings import Settings
+    from schemas.registry import RegistryAway
+
+    settings = Settings.load(home=home) if home is not None else Settings.load()
+    try:
+        loaded = publish(settings, table)
+    except RegistryAway as error:
+        raise SchemaError(str(error)) from None
+    _tell(loaded, what, as_json)
 
 
 def _tell(loaded: Loaded, what: str, as_json: bool) -> None:
