@@ -7,29 +7,21 @@ scheme, read from the topic itself, so that every publication moves all derived 
 from __future__ import annotations
 
 import csv
-import time
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
-from confluent_kafka import KafkaError as Code
-
-import schemas
 from connectors.encoding import Encoder
 from connectors.publisher import Publisher
+from connectors.topic_contents import records
 from rollcall.domain.clock import now
 from rollcall.domain.codes import BY_CODE, MapEntry, malformed
-from rollcall.errors import KafkaError, UsageError
+from rollcall.errors import UsageError
 from rollcall.settings import Settings
-from schemas import wire
-from schemas.registry import Registry, UnknownSchemaId
 
 __all__ = ["TOPIC", "greatest_version", "publish", "published", "read_map"]
 
 TOPIC = "reference.code-map.v1"
-#: How long Kafka may take to answer, in seconds.
-_PATIENCE = 30.0
 
 
 def read_map(file: Path) -> tuple[MapEntry, ...]:
@@ -96,56 +88,11 @@ def published(settings: Settings) -> dict[str, int]:
 
     Raises KafkaError when Kafka or the topic is not there, RegistryAway.
     """
-    consumer = Consumer(
-        {
-            **settings.kafka.client_config(),
-            "group.id": "rollcall-code-maps",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "log_level": 0,
-        }
-    )
-    try:
-        with Registry(settings.registry.url) as registry:
-            return _versions(consumer, registry)
-    except KafkaException as error:
-        raise KafkaError(f"Kafka at {settings.kafka.bootstrap}: {error.args[0].str()}") from None
-    finally:
-        consumer.close()
-
-
-def _versions(consumer: Consumer, registry: Registry) -> dict[str, int]:
-    known = consumer.list_topics(TOPIC, timeout=_PATIENCE).topics[TOPIC]
-    if known.error is not None:
-        raise KafkaError(f"the topic {TOPIC} does not exist: run `rollcall topics apply`")
-    unread = set(known.partitions)
-    consumer.assign([TopicPartition(TOPIC, partition, OFFSET_BEGINNING) for partition in unread])
-    heard = time.monotonic()
     versions: dict[str, int] = {}
-    while unread:
-        messages = consumer.consume(num_messages=100, timeout=0.1)
-        if messages:
-            heard = time.monotonic()
-        elif time.monotonic() > heard + _PATIENCE:
-            raise KafkaError(f"Kafka stopped answering while {TOPIC} was read")
-        for message in messages:
-            error, value = message.error(), message.value()
-            if error is not None:
-                if error.code() != Code._PARTITION_EOF:
-                    raise KafkaException(error)
-                unread.discard(message.partition() or 0)
-            elif value is not None:
-                for scheme, version in _scheme(registry, value):
-                    versions[scheme] = max(version, versions.get(scheme, 0))
+    for record in records(settings, TOPIC):
+        scheme, version = str(record["scheme"]), int(record["version"])
+        versions[scheme] = max(version, versions.get(scheme, 0))
     return versions
-
-
-def _scheme(registry: Registry, value: bytes) -> list[tuple[str, int]]:
-    try:
-        record = wire.decode(registry.get(wire.schema_id(value)), value, schemas.parsed(TOPIC))
-    except (ValueError, UnknownSchemaId):
-        return []
-    return [(str(record["scheme"]), int(record["version"]))]
 
 
 def _entry(row: Mapping[str, str | None], where: str) -> MapEntry:

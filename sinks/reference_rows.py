@@ -18,6 +18,8 @@ __all__ = ["TABLES", "Rows", "add_rows", "to_arrow"]
 Rows = defaultdict[str, list[tuple[Any, ...]]]
 
 _INSTANT = pa.timestamp("ms", "UTC")
+#: The days of a school of which a record of the schema's first version says nothing.
+_UNTOLD: dict[str, date | None] = {"opened_on": None, "closed_on": None}
 
 #: The tables a message may fill and their columns, in the order in which they are written: the crosswalk first, so
 #: that whoever sees an enrolment can resolve its pupil.
@@ -78,6 +80,22 @@ TABLES: dict[str, pa.Schema] = {
             "valid_from": pa.date32(),
             "valid_to": pa.date32(),
             "taken_at": _INSTANT,
+            "source": pa.string(),
+            "establishment_number": pa.string(),
+            "phase_of_education": pa.string(),
+            "establishment_status": pa.string(),
+            "trust_school_flag": pa.string(),
+            "opened_on": pa.date32(),
+            "closed_on": pa.date32(),
+        }
+    ),
+    "school_link": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "taken_at": _INSTANT,
+            "linked_urn": pa.uint32(),
+            "link_type": pa.string(),
+            "linked_on": pa.date32(),
         }
     ),
     "expected_register": pa.schema(
@@ -92,6 +110,9 @@ TABLES: dict[str, pa.Schema] = {
             "weekdays": pa.list_(pa.uint8()),
             "valid_from": pa.date32(),
             "valid_to": pa.date32(),
+            "entry": pa.uint16(),
+            "groups": pa.list_(pa.string()),
+            "weeks": pa.list_(pa.string()),
         }
     ),
     "calendar_term": pa.schema(
@@ -112,6 +133,15 @@ TABLES: dict[str, pa.Schema] = {
             "first_day": pa.date32(),
             "last_day": pa.date32(),
             "reason": pa.string(),
+        }
+    ),
+    "calendar_week": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "taken_at": _INSTANT,
+            "academic_year": pa.string(),
+            "first_day": pa.date32(),
+            "weeks": pa.list_(pa.string()),
         }
     ),
     "code_map": pa.schema(
@@ -140,7 +170,8 @@ def to_arrow(table: str, rows: list[tuple[Any, ...]]) -> pa.Table:
 def add_rows(
     rows: Rows, kind: str, record: Mapping[str, Any], taken_at: datetime, known: dict[Ref, int] | None = None
 ) -> None:
-    """Add what a message says. `kind` as in reference_version; `record` as its schema says, dates and instants read.
+    """Add what a message says. `kind` as in reference_version; `record` as its schema says, dates and instants read;
+    what only later versions of the schema have may be missing.
 
     A roster needs `known`, the school's crosswalk so far, (scheme, ref) -> pupil_id, and adds what it gives to it.
     """
@@ -192,17 +223,30 @@ def _roster(rows: Rows, record: Mapping[str, Any], taken_at: datetime, known: di
 
 
 def _school(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
-    facts = [record[name] or "" for name in TABLES["school"].names[1:10]]
+    names = TABLES["school"].names
+    facts = [record[name] or "" for name in names[1:10]]
     valid = _span(record, "valid_from", "valid_to")
-    rows["school"].append((record["urn"], *facts, record["state_funded"], record["status"], *valid, taken_at))
+    said = [record.get(name, "") for name in names[names.index("source") : names.index("opened_on")]]
+    life = _span({**_UNTOLD, **record}, "opened_on", "closed_on")
+    rows["school"].append(
+        (record["urn"], *facts, record["state_funded"], record["status"], *valid, taken_at, *said, *life)
+    )
+    links = record.get("links")
+    if links is None:
+        return
+    # A version without links is a version too: without its row, what was linked before would stand.
+    for link in links or [{"urn": 0, "link_type": "", "linked_on": None}]:
+        linked_on = _span(link, "linked_on", "linked_on")[0]
+        rows["school_link"].append((record["urn"], taken_at, link["urn"], link["link_type"], linked_on))
 
 
 def _expected_registers(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
-    for one in record["registers"]:
+    for entry, one in enumerate(record["registers"]):
         weekdays = sorted({day for day in one["weekdays"] if 1 <= day <= 7})
         times = (one["opens_at"], one["closes_at"], weekdays, *_span(one, "valid_from", "valid_to"))
+        whose = (entry, list(one.get("groups", ())), list(one.get("weeks", ())))
         rows["expected_register"].append(
-            (record["urn"], taken_at, one["group_id"], one["session"], one["period"] or "", *times)
+            (record["urn"], taken_at, one["group_id"], one["session"], one["period"] or "", *times, *whose)
         )
 
 
@@ -212,6 +256,8 @@ def _calendar(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None
         rows["calendar_term"].append((*head, term["name"], *_span(term)))
     for closure in record["closures"]:
         rows["calendar_closure"].append((*head, *_span(closure), closure["reason"]))
+    for cycle in record.get("week_cycle", ()):
+        rows["calendar_week"].append((*head, _span(cycle, "first_day", "first_day")[0], list(cycle["weeks"])))
 
 
 def _code_map(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:

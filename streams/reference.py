@@ -42,6 +42,10 @@ GROUP = "rollcall-reference"
 
 #: A batch is closed at so many bytes: about 40,000 pupils of rosters, a hundred megabytes once decoded.
 _BATCH_BYTES = 4 * 1024 * 1024
+#: ... or so many messages: schools and calendars are small, and a batch costs a tenth of a second whatever it holds.
+_BATCH_MESSAGES = 1_000
+#: Messages taken from librdkafka at once: 50 of the largest rosters are 30 MB.
+_AT_ONCE = 50
 #: Seconds after a code map was published at which current marks are derived again: at once, and when every derive that
 #: began with the older map must be over.
 _REDERIVE_AFTER_S = (0.0, 20.0)
@@ -146,16 +150,21 @@ class Loader:
         return {"reference": f"{behind} partitions are not read to their ends"} if behind else {}
 
     def _step(self, summary: Summary) -> None:
-        """One batch: consume, decode, write, remember."""
+        """What there is now, a batch or several: consume, decode, write, remember."""
         self._lost = False
-        batch, size = _Batch(), 0
-        for message in self._consumer.consume(num_messages=50, timeout=0.2):
-            if message.error() is None:
-                size += len(message.value() or b"")
-            self._take(message, batch)
-            if size >= _BATCH_BYTES:
-                self._write(batch, summary)
-                batch, size = _Batch(), 0
+        batch, size, count = _Batch(), 0, 0
+        while count < _BATCH_MESSAGES and not self._lost:
+            messages = self._consumer.consume(num_messages=_AT_ONCE, timeout=0.2)
+            for message in messages:
+                if message.error() is None:
+                    size += len(message.value() or b"")
+                self._take(message, batch)
+                if size >= _BATCH_BYTES:
+                    self._write(batch, summary)
+                    batch, size, count = _Batch(), 0, 0
+            count += len(messages)
+            if len(messages) < _AT_ONCE:
+                break
         self._write(batch, summary)
 
     def _take(self, message: Message, batch: _Batch) -> None:

@@ -43,6 +43,7 @@ GROUPS: tuple[str, ...] = (
     "worker",
     "agents",
     "report",
+    "expected",
     "quarantine",
     "reconcile",
     "verify",

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from rollcall.cli import _loads
+
 __all__ = ["register"]
 
 Home = Annotated[Path | None, typer.Option(help="Folder of the embedded stack.", show_default=".rollcall")]
@@ -34,6 +36,7 @@ def register(app: typer.Typer) -> None:
         "[bold]rollcall reference load codes --map wonde:100001=codes.csv --no-national[/bold] one school's own. "
         "The file: raw_code,canonical_code,valid_from,valid_to, the dates may be empty.",
     )(load_codes)
+    _loads.register(load_group)
     group.add_typer(load_group, name="load")
     app.add_typer(group, name="reference")
 

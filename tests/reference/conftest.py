@@ -67,6 +67,14 @@ def school(urn: int, taken_at: datetime = TAKEN, **facts: Any) -> dict[str, Any]
         "valid_from": date(2015, 9, 1),
         "valid_to": None,
         "taken_at": taken_at,
+        "source": "test",
+        "establishment_number": "2001",
+        "phase_of_education": "Primary",
+        "establishment_status": "Open",
+        "trust_school_flag": "Not applicable",
+        "opened_on": None,
+        "closed_on": None,
+        "links": None,
         **facts,
     }
 
@@ -78,6 +86,7 @@ def calendar(urn: int, taken_at: datetime = TAKEN, year: int = 2025, closures: A
         "taken_at": taken_at,
         "terms": [{"name": "autumn", "first_day": date(year, 9, 3), "last_day": date(year, 12, 19)}],
         "closures": [{"first_day": first, "last_day": last, "reason": "half_term"} for first, last in closures],
+        "week_cycle": [],
     }
 
 

@@ -234,12 +234,44 @@ def test_expected_registers_keep_their_times_and_weekdays(clickhouse: Any, urn: 
         "weekdays": [5, 1, 1, 9],
         "valid_from": date(2025, 9, 1),
         "valid_to": None,
+        "groups": ["5A", "5B"],
+        "weeks": ["A"],
     }
     record = {"urn": urn, "source": "test", "taken_at": TAKEN, "registers": [register]}
     reference.apply(clickhouse, [applied("register", record)])
     assert clickhouse.query(
-        "SELECT urn, group_id, session, period, opens_at, closes_at, weekdays, valid_to FROM expected_register FINAL"
-    ).result_rows == [(urn, "5A", "AM", "", "08:45", "09:15", [1, 5], date(2149, 6, 6))]
+        "SELECT urn, group_id, session, period, opens_at, closes_at, weekdays, valid_to, groups, weeks "
+        "FROM expected_register FINAL"
+    ).result_rows == [(urn, "5A", "AM", "", "08:45", "09:15", [1, 5], date(2149, 6, 6), ["5A", "5B"], ["A"])]
+
+
+def test_registers_that_differ_in_their_days_only_are_two(clickhouse: Any, urn: int) -> None:
+    register = {
+        "group_id": "5A",
+        "session": "AM",
+        "period": None,
+        "valid_from": date(2025, 9, 1),
+        "valid_to": None,
+        "groups": [],
+        "weeks": [],
+    }
+    times = [("08:45", "09:15", [1, 2, 3, 4]), ("09:30", "09:45", [5])]
+    registers = [
+        {**register, "opens_at": opens, "closes_at": closes, "weekdays": days} for opens, closes, days in times
+    ]
+    record = {"urn": urn, "source": "test", "taken_at": TAKEN, "registers": registers}
+    for _ in range(2):
+        reference.apply(clickhouse, [applied("register", record)])
+    found = clickhouse.query("SELECT opens_at, weekdays FROM expected_register FINAL ORDER BY ALL").result_rows
+    assert found == [("08:45", [1, 2, 3, 4]), ("09:30", [5])]
+
+
+def test_a_calendar_keeps_its_weeks(clickhouse: Any, urn: int) -> None:
+    cycle = [{"first_day": date(2025, 9, 3), "weeks": ["A", "B"]}]
+    reference.apply(clickhouse, [applied("calendar", calendar(urn) | {"week_cycle": cycle})])
+    reference.apply(clickhouse, [applied("calendar", calendar(urn, year=2024))])
+    weeks = clickhouse.query("SELECT week_commencing, week FROM school_weeks ORDER BY ALL LIMIT 3").result_rows
+    assert weeks == [(date(2025, 9, 1), "A"), (date(2025, 9, 8), "B"), (date(2025, 9, 15), "A")]
 
 
 def test_changes_are_told_once(clickhouse: Any, urn: int) -> None:

@@ -19,6 +19,7 @@ RECORD: dict[str, Any] = {
     "taken_at": datetime(2025, 9, 1, 5, tzinfo=UTC),
     "terms": [{"name": "autumn", "first_day": date(2025, 9, 3), "last_day": date(2025, 12, 19)}],
     "closures": [],
+    "week_cycle": [],
 }
 
 

@@ -82,8 +82,8 @@ def roster(client: Any, urn: int, pupils: Iterable[Mapping[str, Any]], taken_at:
     in_force(client, "roster", urn, taken_at)
 
 
-def in_force(client: Any, kind: str, urn: int, taken_at: datetime = TAKEN) -> None:
-    """Say that a version of reference data has been applied."""
+def in_force(client: Any, kind: str, urn: int, taken_at: datetime = TAKEN, applied_at: datetime | None = None) -> None:
+    """Say that a version of reference data has been applied, now unless told."""
     insert(
         client,
         "reference_version",
@@ -96,7 +96,7 @@ def in_force(client: Any, kind: str, urn: int, taken_at: datetime = TAKEN) -> No
                 "topic_id": TOPIC_ID,
                 "partition": 0,
                 "offset": 0,
-                "applied_at": datetime.now(UTC),
+                "applied_at": applied_at or datetime.now(UTC),
             }
         ],
     )
@@ -125,6 +125,64 @@ def timetable(client: Any, urn: int, groups: Iterable[str] = ("7A",), taken_at: 
         ],
     )
     in_force(client, "register", urn, taken_at)
+
+
+def registers(
+    client: Any, urn: int, *entries: Mapping[str, Any], taken_at: datetime = TAKEN, known_from: datetime | None = None
+) -> None:
+    """A timetable version of these registers, known from an instant on: what is not given is 7A, AM, 08:45 to 09:15,
+    Monday to Friday, every week, from 1 September 2025 on."""
+    defaults: dict[str, Any] = {
+        "group_id": "7A",
+        "session": "AM",
+        "period": "",
+        "opens_at": "08:45",
+        "closes_at": "09:15",
+        "weekdays": [1, 2, 3, 4, 5],
+        "valid_from": date(2025, 9, 1),
+        "valid_to": OPEN_END,
+        "groups": [],
+        "weeks": [],
+    }
+    place = {"urn": urn, "taken_at": taken_at}
+    insert(
+        client,
+        "expected_register",
+        [{**place, **defaults, **one, "entry": number} for number, one in enumerate(entries)],
+    )
+    in_force(client, "register", urn, taken_at, known_from)
+
+
+def weeks(client: Any, urn: int, first_day: date, *names: str, year: str = "2025/26") -> None:
+    """A week cycle of the calendar that `calendar` makes."""
+    insert(
+        client,
+        "calendar_week",
+        [{"urn": urn, "taken_at": TAKEN, "academic_year": year, "first_day": first_day, "weeks": list(names)}],
+    )
+
+
+def receipt(urn: int, group_id: str, session: str = "AM", **facts: Any) -> dict[str, Any]:
+    """A register that came, for `insert`."""
+    return {
+        "urn": urn,
+        "source": "classroom",
+        "source_kind": "register",
+        "group_id": group_id,
+        "session_date": DAY,
+        "session": session,
+        "period": "",
+        "marks": 2,
+        "accepted": 2,
+        "taken_by": "staff-1",
+        "topic": REGISTER_TOPIC,
+        "topic_id": TOPIC_ID,
+        "partition": 1,
+        "offset": abs(hash((urn, group_id, session, tuple(sorted(facts.items()))))) % 2**60,
+        "produced_at": ARRIVED,
+        "ingested_at": ARRIVED,
+        **facts,
+    }
 
 
 def calendar(

@@ -59,13 +59,16 @@ def test_asking_what_is_pending_changes_nothing(server: Any, empty: str) -> None
 
 
 def test_roles_are_left_out_where_nobody_manages_access(server: Any, empty: str) -> None:
-    assert migrate(server, empty).skipped == tuple(one.name for one in committed() if one.needs_access_management)
+    skipped = migrate(server, empty).skipped
+    assert skipped[0] == "0007_analyst_role"
+    assert skipped == tuple(one.name for one in committed() if one.needs_access_management)
 
 
 def test_roles_are_written_as_a_server_reads_them(server: Any, clickhouse: Any) -> None:
     """The role gets every view, and no table. The embedded engine parses the statements; it cannot run them."""
+    roles = [one for one in committed() if one.needs_access_management]
     granted = set()
-    for statement in (one for role in committed() if role.needs_access_management for one in role.statements):
+    for statement in [statement for role in roles for statement in role.statements]:
         server.query(f"EXPLAIN AST {statement}")
         if statement.startswith("GRANT"):
             granted.add(statement.split()[3])
