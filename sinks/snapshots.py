@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from clickhouse_connect.driver.client import Client
@@ -45,7 +45,8 @@ def known(client: Client, label: str, end: datetime) -> Known:
     """When the cut `label` (name/cut), which ended at `end`, was known."""
     rows = client.query(load("snapshot_known"), parameters={"label": label, "end": _instant(end)}).result_rows
     at, pages, unfinished = rows[0]
-    return Known(label, at, int(pages), int(unfinished))
+    # The client gives a column of UTC without its zone.
+    return Known(label, at.replace(tzinfo=UTC), int(pages), int(unfinished))
 
 
 def changes(client: Client, day: date, one: Known, other: Known) -> list[Change]:
