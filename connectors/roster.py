@@ -64,16 +64,15 @@ class Listed:
 def roster(pull: Pull, source: str, listed: Iterable[Listed], today: date) -> dict[str, Any]:
     """The record for `reference.roster.v1` from everybody that a source lists at a school; ages are of today's year.
 
-    Records of one pupil (a leaver who came back) become one, with an enrolment each. Ordered, so that the same roster
-    is the same message.
+    Records of one pupil (a leaver who came back) become one, with an enrolment each; what is said twice, as sources do
+    where pages meet, stands once. Ordered, so that the same roster is the same message.
     """
     year_began = academic_year_days(academic_year(today))[0]
     pupils: dict[str, dict[str, Any]] = {}
     for one in listed:
         pupil = _pupil(one, year_began)
         known = pupils.setdefault(one.refs[0].ref, pupil)
-        if known is not pupil:
-            _join(known, pupil)
+        _join(known, pupil)
     for pupil in pupils.values():
         pupil["enrolments"].sort(key=lambda enrolment: enrolment["first_day"])
         pupil["groups"].sort(key=lambda group: (group["group_id"], group["first_day"]))
@@ -137,9 +136,16 @@ def _times(first_day: date | None, last_day: date | None, year_began: date) -> d
 
 
 def _join(known: dict[str, Any], other: dict[str, Any]) -> None:
-    starts = {enrolment["first_day"] for enrolment in known["enrolments"]}
-    known["enrolments"] += [one for one in other["enrolments"] if one["first_day"] not in starts]
-    known["groups"] += [one for one in other["groups"] if one not in known["groups"]]
+    known["enrolments"] = _once([*known["enrolments"], *other["enrolments"]], "first_day")
+    known["groups"] = _once([*known["groups"], *other["groups"]], "group_id", "first_day", "last_day")
+
+
+def _once(said: list[dict[str, Any]], *key: str) -> list[dict[str, Any]]:
+    """What differs in the fields of `key`; of what does not, the first."""
+    kept: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one in said:
+        kept.setdefault(tuple(one[name] for name in key), one)
+    return list(kept.values())
 
 
 def _age(born: date | None, group: str, on: date) -> int:

@@ -291,6 +291,12 @@ def test_a_pupil_who_came_back_is_one_pupil_with_two_enrolments_and_groups_of_th
     assert [part["last_day"] for part in one["groups"]] == [days(date(2023, 7, 19)), None]
 
 
+def test_rows_that_are_sent_twice_stand_once_in_the_roster() -> None:
+    """A service repeats rows while data changes under its paging: the same roster must be the same message."""
+    twice = one_roster(Pupils=[pupil(1, URN)] * 2, Groups=[GROUP] * 2, GroupMemberships=[MEMBER] * 2)
+    assert twice == one_roster()
+
+
 def test_other_groups_than_registration_groups_are_left_out_where_the_service_tells() -> None:
     maths = {"Id": "G2", "SchoolURN": str(URN), "Name": "7 Maths", "Type": "Teaching"}
     in_both = [MEMBER, {**MEMBER, "Id": "M2", "GroupId": "G2"}]
