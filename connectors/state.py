@@ -40,6 +40,11 @@ class StateFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def said(self) -> Path:
+        """Where it is kept what was said, for a make that tells of no deletions (`connectors.withdrawals`)."""
+        return self._folder / "said"
+
     def load(self, source_id: str) -> SourceState:
         """The state of a source; the empty one when there is none. Raises ConfigError when it cannot be read."""
         file = self._file(source_id)
