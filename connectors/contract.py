@@ -129,6 +129,9 @@ class Connector(ABC):
 
     #: What the make is called where sources are configured.
     make: ClassVar[str]
+    #: Whether it tells of records that are gone. Where not, a pull of a whole window does (rule 18), and a record id
+    #: must name its place, so that it never moves: pupil, session date, session, and period if it has one.
+    sends_deletions: ClassVar[bool] = True
 
     def __init__(self, name: str) -> None:
         """name: the `source` of its marks, the label of its metrics, the folder of its state."""

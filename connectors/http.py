@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import time
 from abc import ABC, abstractmethod
@@ -31,6 +32,9 @@ from rollcall.errors import ConfigError, SourceError
 __all__ = ["HttpClient", "LetIn", "Paging", "Patience", "RawPage", "Unreadable"]
 
 log = structlog.get_logger()
+
+# It writes the address of every request, in which what lets us in may stand, wherever somebody logs from `info` up.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 #: A server that asks for longer than this is asked again after this.
 _LONGEST_WAIT_SECONDS = 300.0

@@ -94,8 +94,23 @@ async def _odata(access: Access, around: Surroundings) -> AsyncIterator[Connecto
         await client.aclose()
 
 
+@asynccontextmanager
+async def _bromcom(access: Access, around: Surroundings) -> AsyncIterator[Connector]:
+    from connectors.bromcom.client import BromcomClient
+    from connectors.bromcom.connector import BromcomConnector
+
+    client = BromcomClient(
+        access.base_url, name=access.name, patience=_patience(around), a_second=access.requests_a_second
+    )
+    try:
+        yield BromcomConnector(access, client, around.upn_key, today=around.today)
+    finally:
+        await client.aclose()
+
+
 #: By the name that stands where sources are configured, which is also the `make` of the connector's class.
 MAKES: Mapping[str, Make] = {
     "wonde": Make(_wonde, web_address),
     "odata": Make(_odata, web_address),
+    "bromcom": Make(_bromcom, web_address),
 }

@@ -5,7 +5,7 @@ A record that cannot be read raises ValueError, saying why, not what: the reason
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from connectors.contract import MarksPage, Pull, Refusal, Source
@@ -22,14 +22,14 @@ _MINUTES_OF_A_DAY = 1440
 def read_page(
     pull: Pull,
     records: Iterable[Mapping[str, Any]],
-    read: Callable[[Mapping[str, Any]], Mapping[str, Any] | str | None],
+    read: Callable[[Mapping[str, Any]], Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | None],
     kept_fields: Set[str],
 ) -> MarksPage:
     """What a page says, record by record; one that cannot be read is refused alone, with `kept_fields` of it.
 
-    read: a record as a mark of `attendance.mis.v1`, or the record id of one that is gone, or None when it is nothing of
-    ours; ValueError says why it cannot be read. Marks outside the pull's window are left out: a source that ignores the
-    dates it is asked for must not widen it.
+    read: a record as a mark of `attendance.mis.v1` or several, or the record id of one that is gone, or None when it is
+    nothing of ours; ValueError says why it cannot be read. Marks outside the pull's window are left out: a source that
+    ignores the dates it is asked for must not widen it.
     """
     marks: list[Mapping[str, Any]] = []
     deletions: list[str] = []
@@ -42,8 +42,9 @@ def read_page(
             continue
         if isinstance(said, str):
             deletions.append(said)
-        elif said is not None and within(pull, said["session_date"]):
-            marks.append(said)
+        elif said is not None:
+            several = [said] if isinstance(said, Mapping) else said
+            marks += [mark for mark in several if within(pull, mark["session_date"])]
     return MarksPage(marks, deletions, refused)
 
 

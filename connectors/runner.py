@@ -5,6 +5,7 @@ The walk of a pull, for one source:
 1. reference data that changed is published, and its fingerprint remembered;
 2. each page is read, put in our words, handed to Kafka, and the acknowledgement awaited, in the source's order;
 3. what cannot be read is kept (`connectors.refused`) before anything goes on;
+   (where the make tells of no deletions, a whole window ends with what is missing in it: `connectors.withdrawals`)
 4. when all of it is on Kafka, and every page could be read, the cursor becomes the instant at which the pull began.
 
 Killed before 4, the next pull begins at the old cursor and says the same again: nothing is lost, repeats are harmless.
@@ -35,6 +36,7 @@ from connectors.permission import NotPermitted, Permission
 from connectors.publisher import Publisher
 from connectors.refused import RefusedFolder
 from connectors.state import SourceState, StateFolder
+from connectors.withdrawals import Withdrawals
 from rollcall import metrics
 from rollcall.errors import RollcallError
 
@@ -200,6 +202,7 @@ class Runner:
     async def _publish_marks(self, pull: Pull, pulled: Pulled) -> bool:
         """Steps 2 and 3. Whether every page could be read."""
         every_page, every_record = True, True
+        withdrawals = None if self._connector.sends_deletions else Withdrawals(self._state.said, pull)
         held: dict[str, Any] | None = None  # one message is held back: only the end tells which is the last
         number = 0
         async with aclosing(self._permission.during(pull.source, self._connector.pull(pull))) as pages:
@@ -212,17 +215,27 @@ class Runner:
                 if said.refused:
                     every_record = False
                     self._keep_records(pull, page, said, pulled)
+                if withdrawals is not None:
+                    said = replace(said, marks=withdrawals.saying(said.marks))
                 for part in _parts(said):
                     if held is not None:
                         await self._publish_page(pull, held, pulled)
                     held = self._record(pull, number, part)
                     number += 1
+        if withdrawals is not None and pull.complete and every_page and every_record:
+            for part in _parts(MarksPage(deletions=withdrawals.missing())):
+                if held is not None:
+                    await self._publish_page(pull, held, pulled)
+                held = self._record(pull, number, part)
+                number += 1
         if held is None and pull.complete:
             held = self._record(pull, number, MarksPage())  # an empty window is news; nothing changed is none
         if held is not None:
             # "The last page" says that all was seen, and what is missing is gone: not so when something was refused.
             held["last_page"] = every_page and every_record
             await self._publish_page(pull, held, pulled)
+        if withdrawals is not None:
+            withdrawals.withdrawn()
         return every_page
 
     def _keep_page(self, pull: Pull, bad: BadPage, pulled: Pulled) -> None:

@@ -41,6 +41,11 @@ class StateFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def said(self) -> Path:
+        """Where it is kept what was said, for a make that tells of no deletions (`connectors.withdrawals`)."""
+        return self._folder / "said"
+
     def ids(self) -> list[str]:
         """Every source there is a state of."""
         return sorted(file.stem for file in self._folder.glob("*.json"))
