@@ -108,9 +108,24 @@ async def _bromcom(access: Access, around: Surroundings) -> AsyncIterator[Connec
         await client.aclose()
 
 
+@asynccontextmanager
+async def _arbor(access: Access, around: Surroundings) -> AsyncIterator[Connector]:
+    from connectors.arbor.client import ArborClient
+    from connectors.arbor.connector import ArborConnector
+
+    client = ArborClient(
+        access.base_url, name=access.name, patience=_patience(around), a_second=access.requests_a_second
+    )
+    try:
+        yield ArborConnector(access, client, around.upn_key, today=around.today)
+    finally:
+        await client.aclose()
+
+
 #: By the name that stands where sources are configured, which is also the `make` of the connector's class.
 MAKES: Mapping[str, Make] = {
     "wonde": Make(_wonde, web_address),
     "odata": Make(_odata, web_address),
+    "arbor": Make(_arbor, web_address),
     "bromcom": Make(_bromcom, web_address),
 }

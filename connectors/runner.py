@@ -66,6 +66,8 @@ class Pulled:
     marks: int = 0
     deletions: int = 0
     refused: int = 0
+    #: `Page.place`, as the pages said it.
+    place: str | None = None
 
 
 class Runner:
@@ -147,7 +149,8 @@ class Runner:
                     pulled.outcome = "incomplete"
                     pulled.why = "a page could not be read and is kept; the cursor stays, and it is asked for again"
                 elif window is None:
-                    self._state.change(source.id, lambda now: replace(now, cursor=pull.taken_at))
+                    place = pulled.place or state.place
+                    self._state.change(source.id, lambda now: replace(now, cursor=pull.taken_at, place=place))
                     self._cursors[source.id] = pull.taken_at
             if window is None and state.stopped is not None:
                 self._state.change(source.id, lambda now: replace(now, stopped=None, credential=None))
@@ -186,6 +189,7 @@ class Runner:
             since=None if window is not None or state.cursor is None else state.cursor - self._overlap,
             window=window,
             snapshot=snapshot,
+            place=None if window is not None else state.place,
         )
 
     async def _publish_references(self, pull: Pull, state: SourceState, pulled: Pulled) -> None:
@@ -211,6 +215,7 @@ class Runner:
                     every_page = False
                     self._keep_page(pull, page, pulled)
                     continue
+                pulled.place = page.place or pulled.place
                 said = self._connector.to_message(pull, page)
                 if said.refused:
                     every_record = False
