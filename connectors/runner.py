@@ -7,6 +7,9 @@ The walk of a pull, for one source:
 3. what cannot be read is kept (`connectors.refused`) before anything goes on;
 4. when all of it is on Kafka, and every page could be read, the cursor becomes the instant at which the pull began.
 
+The connector is told of every reference and page that Kafka has acknowledged (`Connector.acknowledged`). A pull may be
+made of several (`Connector.parts`): steps 2 and 3 are walked for each in turn.
+
 Killed before 4, the next pull begins at the old cursor and says the same again: nothing is lost, repeats are harmless.
 """
 
@@ -125,10 +128,12 @@ class Runner:
             if what != "marks":
                 state = await self._publish_references(pull, state, pulled)
             if what != "roster":
-                whole = await self._publish_marks(pull, pulled)
+                whole = True
+                async for part in self._connector.parts(pull):
+                    whole = await self._publish_marks(part, pulled) and whole
                 if not whole:
                     pulled.outcome = "incomplete"
-                    pulled.why = "a page could not be read and is kept; the cursor stays, and it is asked for again"
+                    pulled.why = "a page could not be read and is kept; the cursor stays, and the next pull reads again"
                 elif window is None:
                     state = replace(state, cursor=pull.taken_at)
                     self._cursors[source.id] = pull.taken_at
@@ -162,23 +167,25 @@ class Runner:
         async for reference in self._connector.reference(pull):
             place = f"{reference.topic}|{reference.key}"
             fingerprint = _fingerprint(reference)
-            if state.published.get(place) == fingerprint:
-                continue
-            await self._deliver(reference.topic, reference.key, reference.record)
-            state = replace(state, published={**state.published, place: fingerprint})
-            self._state.save(pull.source.id, state)
-            pulled.references += 1
+            if state.published.get(place) != fingerprint:
+                await self._deliver(reference.topic, reference.key, reference.record)
+                state = replace(state, published={**state.published, place: fingerprint})
+                self._state.save(pull.source.id, state)
+                pulled.references += 1
+            await self._connector.acknowledged(pull, reference)
         return state
 
     async def _publish_marks(self, pull: Pull, pulled: Pulled) -> bool:
         """Steps 2 and 3. Whether every page could be read."""
         every_page, every_record = True, True
         held: dict[str, Any] | None = None  # one message is held back: only the end tells which is the last
+        told: list[Page | BadPage] = []  # read, and not all of what they say acknowledged
         number = 0
         async for page in self._connector.pull(pull):
             if isinstance(page, BadPage):
                 every_page = False
                 self._keep_page(pull, page, pulled)
+                told.append(page)
                 continue
             said = self._connector.to_message(pull, page)
             if said.refused:
@@ -187,15 +194,24 @@ class Runner:
             for part in _parts(said):
                 if held is not None:
                     await self._publish_page(pull, held, pulled)
+                    await self._acknowledged(pull, told)
                 held = self._record(pull, number, part)
                 number += 1
+            told.append(page)
         if held is None and pull.complete:
             held = self._record(pull, number, MarksPage())  # an empty window is news; nothing changed is none
         if held is not None:
             # "The last page" says that all was seen, and what is missing is gone: not so when something was refused.
             held["last_page"] = every_page and every_record
             await self._publish_page(pull, held, pulled)
+        await self._acknowledged(pull, told)
         return every_page
+
+    async def _acknowledged(self, pull: Pull, told: list[Page | BadPage]) -> None:
+        """Tell the connector that all of these are on Kafka, or kept; then they are told."""
+        for page in told:
+            await self._connector.acknowledged(pull, page)
+        told.clear()
 
     def _keep_page(self, pull: Pull, bad: BadPage, pulled: Pulled) -> None:
         kept = self._refused.keep_page(pull, bad)
