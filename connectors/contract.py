@@ -189,7 +189,35 @@ class Connector(ABC):
         """
         return _nothing()
 
+    def parts(self, pull: Pull) -> AsyncIterator[Pull]:
+        """The pulls that this one is made of on Kafka, in their order: each is given to `pull` and to `to_message`.
+
+        The default is the pull itself, as for every source that is asked: it is read now. A source that others fill (a
+        folder of exports) has one part for each export, with an id, a `taken_at` and a window of its own, because it
+        was taken before we came (rule 6), and each may or may not be whole (rule 18). A part may be a subclass of Pull
+        that carries what the make needs. The next part is asked for when Kafka has acknowledged the one before.
+        Raises as `pull` does.
+        """
+        return _itself(pull)
+
+    async def acknowledged(self, pull: Pull, what: Page | BadPage | Reference) -> None:
+        """Kafka has acknowledged all that this says, and all that came before it; what was refused of it is kept.
+
+        Called once for every page (those without a mark too) and every reference (an unchanged one is there already),
+        in the order in which they were yielded, with the part they belong to. Not called when the process is killed
+        first: then the same is read again, so whatever is done here must bear being done late, and twice.
+
+        The default does nothing: the runner's cursor is all that a source needs that is asked. A folder of exports
+        remembers the place in a file and puts the finished file away. Nothing that this forgets may be needed by a
+        bounded pull. Raises OSError, SourceError: the pull is then not whole, and the cursor stays.
+        """
+        return
+
 
 async def _nothing() -> AsyncIterator[Reference]:
     return
     yield  # makes this an empty generator
+
+
+async def _itself(pull: Pull) -> AsyncIterator[Pull]:
+    yield pull

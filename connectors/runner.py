@@ -8,6 +8,9 @@ The walk of a pull, for one source:
    (where the make tells of no deletions, a whole window ends with what is missing in it: `connectors.withdrawals`)
 4. when all of it is on Kafka, and every page could be read, the cursor becomes the instant at which the pull began.
 
+The connector is told of every reference and page that Kafka has acknowledged (`Connector.acknowledged`). A pull may be
+made of several (`Connector.parts`): steps 2 and 3 are walked for each in turn.
+
 Killed before 4, the next pull begins at the old cursor and says the same again: nothing is lost, repeats are harmless.
 
 Before every page, while it is waited for, and before anything is sent, it is asked whether the school still permits us
@@ -144,10 +147,12 @@ class Runner:
             if what != "marks":
                 await self._publish_references(pull, state, pulled)
             if what != "roster":
-                whole = await self._publish_marks(pull, pulled)
+                whole = True
+                async for part in self._connector.parts(pull):
+                    whole = await self._publish_marks(part, pulled) and whole
                 if not whole:
                     pulled.outcome = "incomplete"
-                    pulled.why = "a page could not be read and is kept; the cursor stays, and it is asked for again"
+                    pulled.why = "a page could not be read and is kept; the cursor stays, and the next pull reads again"
                 elif window is None:
                     place = pulled.place or state.place
                     self._state.change(source.id, lambda now: replace(now, cursor=pull.taken_at, place=place))
@@ -197,23 +202,25 @@ class Runner:
             async for reference in references:
                 place = f"{reference.topic}|{reference.key}"
                 fingerprint = _fingerprint(reference)
-                if state.published.get(place) == fingerprint:
-                    continue
-                await self._deliver(pull.source, reference.topic, reference.key, reference.record)
-                self._state.change(pull.source.id, _published(place, fingerprint))
-                pulled.references += 1
+                if state.published.get(place) != fingerprint:
+                    await self._deliver(pull.source, reference.topic, reference.key, reference.record)
+                    self._state.change(pull.source.id, _published(place, fingerprint))
+                    pulled.references += 1
+                await self._connector.acknowledged(pull, reference)
 
     async def _publish_marks(self, pull: Pull, pulled: Pulled) -> bool:
         """Steps 2 and 3. Whether every page could be read."""
         every_page, every_record = True, True
         withdrawals = None if self._connector.sends_deletions else Withdrawals(self._state.said, pull)
         held: dict[str, Any] | None = None  # one message is held back: only the end tells which is the last
+        told: list[Page | BadPage] = []  # read, and not all of what they say acknowledged
         number = 0
         async with aclosing(self._permission.during(pull.source, self._connector.pull(pull))) as pages:
             async for page in pages:
                 if isinstance(page, BadPage):
                     every_page = False
                     self._keep_page(pull, page, pulled)
+                    told.append(page)
                     continue
                 pulled.place = page.place or pulled.place
                 said = self._connector.to_message(pull, page)
@@ -225,12 +232,15 @@ class Runner:
                 for part in _parts(said):
                     if held is not None:
                         await self._publish_page(pull, held, pulled)
+                        await self._acknowledged(pull, told)
                     held = self._record(pull, number, part)
                     number += 1
+                told.append(page)
         if withdrawals is not None and pull.complete and every_page and every_record:
             for part in _parts(MarksPage(deletions=withdrawals.missing())):
                 if held is not None:
                     await self._publish_page(pull, held, pulled)
+                    await self._acknowledged(pull, told)
                 held = self._record(pull, number, part)
                 number += 1
         if held is None and pull.complete:
@@ -241,7 +251,14 @@ class Runner:
             await self._publish_page(pull, held, pulled)
         if withdrawals is not None:
             withdrawals.withdrawn()
+        await self._acknowledged(pull, told)
         return every_page
+
+    async def _acknowledged(self, pull: Pull, told: list[Page | BadPage]) -> None:
+        """Tell the connector that all of these are on Kafka, or kept; then they are told."""
+        for page in told:
+            await self._connector.acknowledged(pull, page)
+        told.clear()
 
     def _keep_page(self, pull: Pull, bad: BadPage, pulled: Pulled) -> None:
         kept = self._refused.keep_page(pull, bad)

@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, SourceStopped, Window
+from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, SourceStopped, Window
 from connectors.encoding import Encoder
 from connectors.publisher import KafkaAway, Publisher
 from connectors.refused import RefusedFolder
@@ -103,7 +103,11 @@ class MadeSource(ABC):
 
     @abstractmethod
     def break_page(self, number: int) -> None:
-        """From now on this page (from 0) of marks cannot be read."""
+        """From now on this page (from 0) of marks cannot be read: where pages are files, this file."""
+
+    def kept_aside(self, reason: Path) -> bytes:
+        """The bytes that could not be read, wherever they are kept; `reason` is the file that says why."""
+        return reason.with_suffix(".body").read_bytes()
 
     @abstractmethod
     def repeat(self) -> None:
@@ -189,6 +193,12 @@ class ConnectorContract(ABC):
     tells_deletions = True
     #: Whether what stands behind a page that cannot be read can be reached.
     reads_on_behind_a_broken_page = True
+    #: Whether a pull that broke off begins again; False: it goes on behind what Kafka has acknowledged.
+    begins_again = True
+    #: What the message of a refusal names, so that somebody knows what to look at.
+    refusal_names = "token"
+    #: Whether a page that cannot be read is kept with its bytes; False: the source's own file is put aside.
+    keeps_bytes = True
 
     @abstractmethod
     def source_with(self, marks: Sequence[Said], tmp_path: Path, urn: int) -> MadeSource:
@@ -245,7 +255,7 @@ class ConnectorContract(ABC):
 
     def test_the_same_page_says_the_same_again(self, made: MadeSource) -> None:
         raw, pages, _ = _read(made)
-        assert [made.connector.to_message(_pull(made), page) for page in raw] == pages, "to_message() must be pure"
+        assert [made.connector.to_message(part, page) for part, page in raw] == pages, "to_message() must be pure"
 
     def test_a_window_is_those_days_and_no_other(self, made: MadeSource) -> None:
         _, pages, _ = _read(made, window=_NOVEMBER_3)
@@ -264,13 +274,13 @@ class ConnectorContract(ABC):
         _, pages, bad = _read(made)
         assert len(bad) == 1, "a page that cannot be read must be yielded as BadPage"
         assert bad[0].reason
-        assert bad[0].body, "keep the bytes of an attendance page, so that somebody can see what was wrong"
+        assert bool(bad[0].body) == self.keeps_bytes, "keep the bytes, so that somebody can see what was wrong"
         said = [mark["record_id"] for page in pages for mark in page.marks]
         assert said == self.ids("r1", "r2", *(["r5"] if self.reads_on_behind_a_broken_page else []))
 
     def test_being_refused_stops_at_once(self, made: MadeSource) -> None:
         made.refuse()
-        with pytest.raises(SourceStopped, match="token"):
+        with pytest.raises(SourceStopped, match=self.refusal_names):
             _read(made)
 
     def test_check_says_that_it_is_refused_and_nothing_when_all_is_well(self, tmp_path: Path, urn: int) -> None:
@@ -331,20 +341,51 @@ class ConnectorContract(ABC):
             assert pulls.cursor == pulls.now
 
         _run(pulls.made, steps())
-        assert _ids(read_topic(MIS, urn)) == [*self.ids("r1", "r2"), *self.ids()]
+        assert _ids(read_topic(MIS, urn)) == [*self.ids("r1", "r2"), *self._after_the_first_page()]
+
+    def test_a_page_is_acknowledged_when_kafka_has_it_and_never_before(
+        self, pulls: Pulls, read_topic: ReadTopic, urn: int
+    ) -> None:
+        """The connector is told of each page, in order, when all that it says is there; of the roster likewise."""
+        connector, reachable = pulls.made.connector, pulls.publisher
+        really, told, early = connector.acknowledged, [], []
+
+        async def acknowledged(pull: Pull, what: Any) -> None:
+            if isinstance(what, Page):
+                said = [mark["record_id"] for mark in connector.to_message(pull, what).marks]
+                early.extend(set(said) - set(_ids(read_topic(MIS, urn))))
+                told.extend(said)
+            elif isinstance(what, Reference):
+                early.extend([] if read_topic(ROSTER, urn) else [what.topic])
+                told.append("roster")
+            await really(pull, what)
+
+        connector.acknowledged = acknowledged  # type: ignore[method-assign]
+        pulls.publisher = _TakesOnly(reachable, 1)
+
+        async def steps() -> None:
+            assert (await pulls.pull(what="all")).outcome == "failed"
+            assert told == ["roster", *self.ids("r1", "r2")]
+            pulls.publisher = reachable
+            assert (await pulls.pull(what="all")).outcome == "pulled"
+
+        _run(pulls.made, steps())
+        assert told == ["roster", *self.ids("r1", "r2"), "roster", *self._after_the_first_page()]
+        assert not early, "acknowledged before Kafka had it"
 
     def test_the_next_pull_says_what_changed_since(self, pulls: Pulls, read_topic: ReadTopic, urn: int) -> None:
-        first = pulls.now
+        first, before = pulls.now, []
 
         async def steps() -> None:
             await pulls.pull()
+            before.extend(read_topic(MIS, urn))
             pulls.made.say(replace(self.marks[2], code="N"), first + timedelta(minutes=10))
             pulls.now = first + timedelta(hours=1)
             assert (await pulls.pull()).outcome == "pulled"
             assert pulls.cursor == pulls.now
 
         _run(pulls.made, steps())
-        later = [page for page in read_topic(MIS, urn) if page["taken_at"] != first]
+        later = read_topic(MIS, urn)[len(before) :]
         (changed,) = self.ids("r3")
         assert [mark["code"] for page in later for mark in page["marks"] if mark["record_id"] == changed] == ["N"]
 
@@ -366,45 +407,63 @@ class ConnectorContract(ABC):
         assert said[-1]["code"] == "I", "ask for what changed from pull.since on, that instant included"
 
     def test_a_bounded_pull_leaves_the_cursor_alone(self, pulls: Pulls, read_topic: ReadTopic, urn: int) -> None:
-        async def steps() -> None:
+        window: list[dict[str, Any]] = []
+
+        async def bounded() -> None:
+            before = len(read_topic(MIS, urn))
             assert (await pulls.pull(_NOVEMBER_3)).outcome == "pulled"
+            window.extend(read_topic(MIS, urn)[before:])
+
+        async def steps() -> None:
+            await bounded()
             assert pulls.cursor is None
             await pulls.pull()
             cursor, pulls.now = pulls.cursor, pulls.now + timedelta(hours=1)
-            await pulls.pull(_NOVEMBER_3)
+            await bounded()
             assert pulls.cursor == cursor
 
         _run(pulls.made, steps())
-        window = [page for page in read_topic(MIS, urn) if page["complete"]]
-        assert _ids(window) == self.ids("r3", "r4") * 2
+        assert _ids(window) == self.ids("r3", "r4") * 2, "what was pulled already must be there for a bounded pull too"
+        assert all(page["complete"] for page in window)
         assert {(str(page["window_from"]), str(page["window_to"])) for page in window} == {("2025-11-03", "2025-11-03")}
 
     def test_rule_18_a_window_is_whole_only_when_every_page_was_seen(
         self, pulls: Pulls, read_topic: ReadTopic, urn: int
     ) -> None:
         everything = Window(self.marks[0].day, self.marks[-1].day)
+        found: list[list[dict[str, Any]]] = []
+
+        async def bounded() -> str:
+            before = len(read_topic(MIS, urn))
+            outcome = (await pulls.pull(everything)).outcome
+            found.append(read_topic(MIS, urn)[before:])
+            return str(outcome)
 
         async def steps() -> None:
-            await pulls.pull(everything)
+            assert await bounded() == "pulled"
             pulls.made.remove("r2", BEGAN + timedelta(minutes=1))
             pulls.now += timedelta(hours=1)
-            await pulls.pull(everything)
+            assert await bounded() == "pulled"
             pulls.now += timedelta(hours=1)
             pulls.made.remove("r5", BEGAN + timedelta(minutes=1))
             pulls.made.break_page(1)
-            assert (await pulls.pull(everything)).outcome == "incomplete"
+            assert await bounded() == "incomplete"
 
         _run(pulls.made, steps())
-        found: dict[datetime, list[dict[str, Any]]] = {}
-        for page in read_topic(MIS, urn):
-            found.setdefault(page["taken_at"], []).append(page)
-        whole, without, broken = found.values()
-        assert [page["last_page"] for page in whole] == [False] * (len(whole) - 1) + [True]
-        assert _ids(without) == self.ids("r1", "r3", "r4", "r5"), "what the source holds no more must not be said"
-        assert without[-1]["last_page"]
-        assert not any(page["last_page"] for page in broken), "a page unseen is no proof that its marks are gone"
+        whole, without, broken = found
+        for pages in (whole, without):
+            for of_one in _by_pull(pages):
+                assert [page["last_page"] for page in of_one] == [False] * (len(of_one) - 1) + [True]
+                assert [page["page"] for page in of_one] == list(range(len(of_one)))
+        assert sorted(_ids(without)) == sorted(self.ids("r1", "r3", "r4", "r5")), (
+            "what the source holds no more must not be said"
+        )
+        unseen = self.marks[2].day
+        assert not any(page["last_page"] and page["window_from"] <= unseen <= page["window_to"] for page in broken), (
+            "a page unseen is no proof that its marks are gone"
+        )
         assert pulls.made.connector.sends_deletions == self.tells_deletions, "say so in `sends_deletions`"
-        withdrawn = [[record for page in pages for record in page["deletions"]] for pages in (whole, without, broken)]
+        withdrawn = [[record for page in pages for record in page["deletions"]] for pages in found]
         assert withdrawn == [[], [] if self.tells_deletions else self.ids("r2"), []], (
             "where the source tells of no deletions, a whole window withdraws what it held before; no other does"
         )
@@ -412,16 +471,17 @@ class ConnectorContract(ABC):
     def test_what_the_source_deletes_is_told_where_it_tells(
         self, pulls: Pulls, read_topic: ReadTopic, urn: int
     ) -> None:
-        first = pulls.now
+        first, before = pulls.now, []
 
         async def steps() -> None:
             await pulls.pull()
+            before.extend(read_topic(MIS, urn))
             pulls.made.remove("r2", first + timedelta(minutes=1))
             pulls.now += timedelta(hours=1)
             assert (await pulls.pull()).outcome == "pulled"
 
         _run(pulls.made, steps())
-        later = [page for page in read_topic(MIS, urn) if page["taken_at"] != first]
+        later = read_topic(MIS, urn)[len(before) :]
         told = [record for page in later for record in page["deletions"]]
         gone = self.ids("r2")
         assert told == (gone if self.tells_deletions else []), "name the record ids of what is gone in deletions"
@@ -433,8 +493,8 @@ class ConnectorContract(ABC):
         assert (pulled.outcome, pulled.refused) == ("incomplete", 1)
         assert pulls.cursor is None
         (kept,) = pulls.kept
-        assert json.loads(kept.read_text())["bytes_kept"]
-        assert kept.with_suffix(".body").stat().st_size > 0
+        assert json.loads(kept.read_text())["bytes_kept"] == self.keeps_bytes
+        assert pulls.made.kept_aside(kept)
 
     def test_kill_in_the_middle_of_a_pull_loses_and_skips_nothing(
         self, made: MadeSource, stack: Any, kafka: str, urn: int, read_topic: ReadTopic, tmp_path: Path
@@ -454,8 +514,13 @@ class ConnectorContract(ABC):
         assert not list((tmp_path / "child").rglob("state/*.json")), "nothing may be remembered before all is on Kafka"
         done = subprocess.run(child(), capture_output=True, check=False, text=True, timeout=120)
         assert done.stdout.strip() == "pulled", done.stderr
-        assert _ids(read_topic(MIS, urn)) == [*self.ids("r1", "r2"), *self.ids()]
+        assert _ids(read_topic(MIS, urn)) == [*self.ids("r1", "r2"), *self._after_the_first_page()]
         _run(made, _nothing())
+
+    def _after_the_first_page(self) -> list[str]:
+        """What a pull says when the one before broke off with the first page on Kafka."""
+        said = self.ids()
+        return said if self.begins_again else said[2:]
 
 
 #: What is waited out when it passes, and fails the pull when it stays. Silence ends after the patience of the tests.
@@ -635,18 +700,22 @@ def _pull(made: MadeSource, window: Window | None = None) -> Pull:
     return Pull("p", asyncio.run(first()), datetime(2025, 11, 5, tzinfo=UTC), window=window)
 
 
-def _read(made: MadeSource, window: Window | None = None) -> tuple[list[Page], list[MarksPage], list[BadPage]]:
+def _read(
+    made: MadeSource, window: Window | None = None
+) -> tuple[list[tuple[Pull, Page]], list[MarksPage], list[BadPage]]:
+    """Every page with the part of the pull it belongs to, what each says, and the pages that cannot be read."""
     pull = _pull(made, window)
 
-    async def everything() -> tuple[list[Page], list[MarksPage], list[BadPage]]:
-        raw: list[Page] = []
+    async def everything() -> tuple[list[tuple[Pull, Page]], list[MarksPage], list[BadPage]]:
+        raw: list[tuple[Pull, Page]] = []
         bad: list[BadPage] = []
-        async for page in made.connector.pull(pull):
-            if isinstance(page, BadPage):
-                bad.append(page)
-            else:
-                raw.append(page)
-        return raw, [made.connector.to_message(pull, page) for page in raw], bad
+        async for part in made.connector.parts(pull):
+            async for page in made.connector.pull(part):
+                if isinstance(page, BadPage):
+                    bad.append(page)
+                else:
+                    raw.append((part, page))
+        return raw, [made.connector.to_message(part, page) for part, page in raw], bad
 
     return _run(made, everything())
 
@@ -663,6 +732,13 @@ def _run(made: MadeSource, work: Awaitable[Any]) -> Any:
 
 async def _nothing() -> None:
     """Nothing is done before the source is closed."""
+
+
+def _by_pull(pages: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for page in pages:
+        found.setdefault(page["pull_id"], []).append(page)
+    return list(found.values())
 
 
 def _ids(pages: Sequence[Any]) -> list[str]:
