@@ -346,7 +346,7 @@ class ConnectorContract(ABC):
     def test_a_page_is_acknowledged_when_kafka_has_it_and_never_before(
         self, pulls: Pulls, read_topic: ReadTopic, urn: int
     ) -> None:
-        """The connector is told of each page, in order, when all that it says is there; of the roster likewise."""
+        """The connector is told of each page, in order, when all that it says is there; of reference data likewise."""
         connector, reachable = pulls.made.connector, pulls.publisher
         really, told, early = connector.acknowledged, [], []
 
@@ -356,8 +356,8 @@ class ConnectorContract(ABC):
                 early.extend(set(said) - set(_ids(read_topic(MIS, urn))))
                 told.extend(said)
             elif isinstance(what, Reference):
-                early.extend([] if read_topic(ROSTER, urn) else [what.topic])
-                told.append("roster")
+                early.extend([] if read_topic(what.topic, urn) else [what.topic])
+                told.extend(["roster"] if what.topic == ROSTER else [])
             await really(pull, what)
 
         connector.acknowledged = acknowledged  # type: ignore[method-assign]
