@@ -62,6 +62,8 @@ class Pull:
 
     taken_at: when it began, UTC to the millisecond, the same on all its pages (rule 6).
     since: read what changed from this instant on; None reads all. window: read these session dates whole instead.
+    place: for a source that counts its changes instead of dating them: what the last whole pull's pages said as
+    `Page.place`; None before the first, and for a window.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Pull:
     taken_at: datetime
     since: datetime | None = None
     window: Window | None = None
+    place: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -78,12 +81,17 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page as the source gave it. `context` is what its records lean on (a code list), already fetched."""
+    """One page as the source gave it. `context` is what its records lean on (a code list), already fetched.
+
+    place: where the next pull goes on, when this one has ended and every page of it is on Kafka; the last page that
+    says one counts. Its form is the connector's own.
+    """
 
     resource: str
     number: int
     records: Sequence[Mapping[str, Any]]
     context: Mapping[str, Any] = field(default_factory=dict)
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from connectors.contract import SourceStopped
 from rollcall import metrics
 from rollcall.errors import ConfigError, SourceError
 
-__all__ = ["HttpClient", "LetIn", "Paging", "Patience", "RawPage", "Unreadable"]
+__all__ = ["HttpClient", "LetIn", "Pace", "Paging", "Patience", "RawPage", "Unreadable"]
 
 log = structlog.get_logger()
 
@@ -126,11 +126,29 @@ class _Trouble(Exception):  # noqa: N818 - caught here, never seen outside
         self.body = body
 
 
+class Pace:
+    """Spaces requests evenly, so many a second; one of it over every client of a connector whose schools have servers
+    of their own."""
+
+    def __init__(self, a_second: float) -> None:
+        self._spacing = 1.0 / a_second
+        self._next_at = 0.0
+
+    async def my_turn(self) -> None:
+        """Wait until the next request may go out."""
+        now = time.monotonic()
+        at = max(now, self._next_at)
+        self._next_at = at + self._spacing
+        if at > now:
+            await asyncio.sleep(at - now)
+
+
 class HttpClient:
-    """Asks one server for JSON, for one connector; shared by all its schools. Close it with `aclose`.
+    """Asks one server for JSON, for one connector; shared by all its schools there. Close it with `aclose`.
 
     make: what errors call the source ("Wonde"). name: the label of its metrics, the connector's name.
-    base_url: the origin that alone is asked. a_second: at most so many requests a second, over all schools.
+    base_url: the origin that alone is asked. a_second: at most so many requests a second, over all schools; a `pace`
+    instead of it is shared with other clients.
     """
 
     def __init__(
@@ -141,6 +159,7 @@ class HttpClient:
         *,
         patience: Patience | None = None,
         a_second: float = DEFAULT_REQUESTS_A_SECOND,
+        pace: Pace | None = None,
     ) -> None:
         self.make = make
         self.base_url = base_url.rstrip("/")
@@ -150,8 +169,7 @@ class HttpClient:
         self._http = httpx.AsyncClient(
             timeout=self._patience.answer_seconds, headers={"Accept": "application/json"}, follow_redirects=False
         )
-        self._spacing = 1.0 / a_second
-        self._next_at = 0.0
+        self._pace = pace or Pace(a_second)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -252,7 +270,7 @@ class HttpClient:
             )
 
     async def _ask(self, url: str, let_in: LetIn, flaw: Callable[[Any], str]) -> Any | None:
-        await self._my_turn()
+        await self._pace.my_turn()
         asked = httpx.URL(url).copy_merge_params(let_in.params) if let_in.params else httpx.URL(url)
         try:
             async with asyncio.timeout(self._patience.whole_answer_seconds):
@@ -282,14 +300,6 @@ class HttpClient:
         if found:
             raise _Trouble("no_json", found, body=answer.content)
         return body
-
-    async def _my_turn(self) -> None:
-        """Space the requests of all schools evenly."""
-        now = time.monotonic()
-        at = max(now, self._next_at)
-        self._next_at = at + self._spacing
-        if at > now:
-            await asyncio.sleep(at - now)
 
 
 def _trouble(state: tenacity.RetryCallState) -> _Trouble:

@@ -56,6 +56,8 @@ class Pulled:
     marks: int = 0
     deletions: int = 0
     refused: int = 0
+    #: `Page.place`, as the pages said it.
+    place: str | None = None
 
 
 class Runner:
@@ -130,7 +132,7 @@ class Runner:
                     pulled.outcome = "incomplete"
                     pulled.why = "a page could not be read and is kept; the cursor stays, and it is asked for again"
                 elif window is None:
-                    state = replace(state, cursor=pull.taken_at)
+                    state = replace(state, cursor=pull.taken_at, place=pulled.place)
                     self._cursors[source.id] = pull.taken_at
             self._state.save(source.id, replace(state, stopped=None, credential=None))
         except SourceStopped as error:
@@ -156,6 +158,7 @@ class Runner:
             taken_at=taken_at,
             since=None if window is not None or state.cursor is None else state.cursor - self._overlap,
             window=window,
+            place=None if window is not None else state.place,
         )
 
     async def _publish_references(self, pull: Pull, state: SourceState, pulled: Pulled) -> SourceState:
@@ -180,6 +183,7 @@ class Runner:
                 every_page = False
                 self._keep_page(pull, page, pulled)
                 continue
+            pulled.place = page.place or pulled.place
             said = self._connector.to_message(pull, page)
             if said.refused:
                 every_record = False

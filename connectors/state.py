@@ -22,7 +22,8 @@ _FILE_NAME = re.compile(r"^[A-Za-z0-9._-]{1,80}$")
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """Of one source. cursor: everything changed before it is on Kafka; None before the first whole pull.
+    """Of one source. cursor: everything changed before it is on Kafka; None before the first whole pull. place: the
+    same in the source's own count, where it has one (`connectors.contract.Page`); it moves with the cursor.
 
     stopped: why pulls have stopped (permission withdrawn), None when they have not; credential: the one refused.
     published: fingerprint of the last reference message per topic and key.
@@ -32,6 +33,7 @@ class SourceState:
     stopped: str | None = None
     credential: str | None = None
     published: dict[str, str] = field(default_factory=dict)
+    place: str | None = None
 
 
 class StateFolder:
@@ -47,6 +49,7 @@ class StateFolder:
             stored = json.loads(file.read_text(encoding="utf-8"))
             return SourceState(
                 cursor=None if stored["cursor"] is None else datetime.fromisoformat(stored["cursor"]),
+                place=stored.get("place"),
                 stopped=stored["stopped"],
                 credential=stored["credential"],
                 published=dict(stored["published"]),
@@ -64,6 +67,7 @@ class StateFolder:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         stored = {
             "cursor": None if state.cursor is None else state.cursor.isoformat(),
+            "place": state.place,
             "stopped": state.stopped,
             "credential": state.credential,
             "published": state.published,
