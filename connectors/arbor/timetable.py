@@ -56,10 +56,10 @@ def registers(pull: Pull, found: Mapping[str, Sequence[Found]]) -> dict[str, Any
     years = {year.id: year.object for year in found["AcademicYear"]}
     named: defaultdict[str, set[str]] = defaultdict(set)
     for one in found["AttendanceRollCallTimeGroup"]:
-        group, time = one.object.get("studentGroup"), id_of(one.object.get("attendanceRollCallTime"))
-        if time is None or not str(group.get("href") if isinstance(group, Mapping) else "").startswith(_FORMS):
+        group, named_time = one.object.get("studentGroup"), id_of(one.object.get("attendanceRollCallTime"))
+        if named_time is None or not str(group.get("href") if isinstance(group, Mapping) else "").startswith(_FORMS):
             return None
-        named[time].add(str(id_of(group)))
+        named[named_time].add(str(id_of(group)))
     made: list[dict[str, Any]] = []
     for form in found["RegistrationForm"]:
         name, first_day, last_day = group_name(form.object), *_year_of(form.object, years)
