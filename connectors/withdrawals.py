@@ -52,8 +52,12 @@ class Withdrawals:
         self._taken_at = milliseconds(pull.taken_at)
         self._seen: set[str] = set()
         self._missing: dict[int, set[str]] = {}
-        # As it is now: what another pull says from here on may have come into the source behind our back.
-        self._before = {day: set(self._load(day).said) for day in self._days_of(pull)}
+        # As it is now: what another pull says from here on may have come into the source behind our back. And only what
+        # was said before this pull was taken: an older export that is read late knows nothing of what came after it.
+        self._before = {
+            day: {record for record, at in self._load(day).said.items() if at < self._taken_at}
+            for day in self._days_of(pull)
+        }
 
     def saying(self, marks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Note marks that are about to be said (1); returns them as they may be said."""

@@ -104,9 +104,7 @@ class ArborClient:
 
     def school(self, school_id: str, secret: str) -> ArborSchool:
         """One school. secret: "user:password" of our application. Raises ConfigError when it or the id is not that."""
-        user, colon, password = secret.partition(":")
-        if not (user and colon):
-            raise ConfigError("Arbor's secret must be a user name and a password, with a colon between")
+        basic = LetIn.user(secret).basic
         headers: dict[str, str] = {}
         base_url = self._base_url
         if _HOST_OF_SCHOOL in base_url:
@@ -119,7 +117,7 @@ class ArborClient:
         if http is None:
             http = HttpClient("Arbor", self._name, base_url, patience=self._patience, pace=self._pace)
             self._hosts[base_url] = http
-        return ArborSchool(http, LetIn(headers=headers, basic=(user, password)), self._at_once)
+        return ArborSchool(http, LetIn(headers=headers, basic=basic), self._at_once)
 
 
 class ArborSchool:

@@ -26,11 +26,10 @@ from connectors.arbor.reading import Remembered, everything
 from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, Source
 from connectors.http import Unreadable
 from connectors.pupils import UpnKey
-from connectors.records import read_page
+from connectors.records import read_page, strange_codes
 from connectors.roster import TOPIC as ROSTER_TOPIC
 from rollcall import metrics
 from rollcall.domain.clock import london_date
-from rollcall.domain.codes import BY_CODE, NATIONAL
 from rollcall.errors import ConfigError, SourceError
 
 __all__ = ["ArborConnector"]
@@ -109,12 +108,7 @@ class ArborConnector(Connector):
             sample = await self._sample(school, _ROLL_CALL, None)
         except (SourceError, ConfigError) as error:
             return [str(error)]
-        strange = sorted(code for code in set(codes.values()) if code and code not in BY_CODE)
-        if strange and source.code_scheme == NATIONAL:
-            found.append(
-                f"{len(strange)} of its codes are not national ones: set code_scheme to local and publish a code map "
-                f"of the scheme {self.name}:{source.urn}"
-            )
+        found += strange_codes(self.name, source, codes.values())
         if {"AM", "PM"} - set(sessions.values()):
             found.append("its roll calls do not say which is the morning's and which the afternoon's")
         if isinstance(sample, Found) and not isinstance(sample.object.get("revisionId"), int):

@@ -65,6 +65,7 @@ _FIELDS = frozenset(
         "startDatetime",
         "student",
         "studentGroup",
+        "studentNumber",
         "sundayBoardingStatus",
         "termName",
         "thursdayBoardingStatus",

@@ -53,7 +53,7 @@ def roster(pull: Pull, found: Mapping[str, Sequence[Found]], upn_key: UpnKey, to
         pupil = student.id
         person = student.object.get("person")
         return rosters.Listed(
-            refs=rosters.references(SCHEME, pupil, None, upns.get(pupil), upn_key),
+            refs=rosters.references(SCHEME, pupil, student.object.get("studentNumber"), upns.get(pupil), upn_key),
             born=day_or_none(person.get("dateOfBirth")) if isinstance(person, Mapping) else None,
             enrolments=[
                 Enrolled(

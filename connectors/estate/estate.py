@@ -25,7 +25,7 @@ import numpy as np
 from connectors.estate import direct, posting, reference
 from connectors.estate.day import draw_day
 from connectors.estate.dirt import Dirt
-from connectors.estate.makes import MAKES
+from connectors.estate.makes import MIX
 from connectors.estate.messages import PulledRecord, PupilRefs, Submission
 from connectors.estate.pulled import write_records
 from connectors.estate.pupils import Pupils, academic_year_of, make_pupils
@@ -77,7 +77,7 @@ class Estate:
         *,
         ahead_of: date | None = None,
         feeds: str = "mixed",
-        makes: Sequence[str] = tuple(MAKES),
+        makes: Sequence[str] = MIX,
     ) -> Estate:
         """An estate of `schools` schools and exactly `pupils` pupils over the given school days.
 

@@ -71,8 +71,8 @@ def _seen_page(
             finding.add("wrong", f"{message.arrival[:3]}: a record that was not served so")
     for record_id in record["deletions"]:
         last_seen[urn, record_id] = None
-        if record_id not in held or None not in held[record_id].served:
-            finding.add("wrong", f"{message.arrival[:3]}: a deletion that was not served")
+        if record_id not in held or held[record_id].deleted_at is None:
+            finding.add("wrong", f"{message.arrival[:3]}: a deletion of what is not gone")
 
 
 def _served(make: str, one: PulledRecord, mark: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["MAKES", "Make"]
+__all__ = ["MAKES", "MIX", "Make"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +46,15 @@ MAKES: dict[str, Make] = {
         lessons=False,
         shows_modified=True,
     ),
+    # Arbor has lessons too; the estate's schools of it have none.
+    "arbor": Make(
+        school_id=lambda _, urn: f"school-{urn}",
+        pupil_id=lambda row: str(1 + row),
+        stranger_id=lambda digits: f"9{digits}",
+        record_id=lambda place, day, number: f"{place:05d}{day:04d}{number:05d}",
+        lessons=False,
+        shows_modified=False,
+    ),
 }
+#: What the schools of an estate are pulled from unless it is said: not Arbor, which takes a request for every mark.
+MIX = tuple(make for make in MAKES if make != "arbor")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from connectors.estate.makes import MAKES
+from connectors.estate.makes import MAKES, MIX
 
 __all__ = ["DIALECT", "FIRST_URN", "LAS", "SOURCES", "School", "make_schools"]
 
@@ -127,7 +127,7 @@ class School:
 
 
 def make_schools(
-    seed: int, schools: int, pupils: int, feeds: str = "mixed", makes: Sequence[str] = tuple(MAKES)
+    seed: int, schools: int, pupils: int, feeds: str = "mixed", makes: Sequence[str] = MIX
 ) -> list[School]:
     """`schools` schools that hold exactly `pupils` pupils, the same for the same arguments.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, UserDict
 from typing import TYPE_CHECKING
 
+from connectors.estate.arbor_server import ArborServer
 from connectors.estate.makes import MAKES
 from connectors.estate.odata_server import ODataServer
 from connectors.estate.server import EstateServer
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["SERVERS", "Servers"]
 
 #: The server of each make.
-SERVERS: dict[str, type[EstateServer]] = {server.make: server for server in (WondeServer, ODataServer)}
+SERVERS: dict[str, type[EstateServer]] = {server.make: server for server in (WondeServer, ODataServer, ArborServer)}
 
 
 class Servers(UserDict[str, EstateServer]):

@@ -172,7 +172,7 @@ def student(mis: FakeArbor, student_id: str, upn: str | None = None) -> None:
         legalLastName="Surname-nowhere",
         dateOfBirth={"entityType": "date", "date": "2013-10-01 00:00:00"},
     )
-    mis.hold("Student", student_id, person=Link("Person", student_id), studentNumber="s")
+    mis.hold("Student", student_id, person=Link("Person", student_id), studentNumber=f"N{student_id}")
     who = {"student": Link("Student", student_id)}
     mis.hold("EducationalInstitutionEnrolment", student_id, **who, entryDate="2025-09-03", leavingDate=None)
     mis.hold(

@@ -445,7 +445,7 @@ class ConnectorContract(ABC):
             pulls.now += timedelta(hours=1)
             assert await bounded() == "pulled"
             pulls.now += timedelta(hours=1)
-            pulls.made.remove("r5", BEGAN + timedelta(minutes=1))
+            pulls.made.remove("r4", BEGAN + timedelta(minutes=1))
             pulls.made.break_page(1)
             assert await bounded() == "incomplete"
 

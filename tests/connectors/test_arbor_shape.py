@@ -156,7 +156,7 @@ def everything(**changed: list[Found]) -> dict[str, list[Found]]:
     person = link("Person", "40", legalFirstName="Forename-nowhere", dateOfBirth=stamped("2013-10-01"))
     found: dict[str, list[Found]] = {kind: [] for kind in (*roster.KINDS, *timetable.KINDS)}
     found |= {
-        "Student": [Found("12", {"person": person})],
+        "Student": [Found("12", {"person": person, "studentNumber": "0042"})],
         "EducationalInstitutionEnrolment": [Found("1", {**who, "entryDate": "2025-09-03", "leavingDate": None})],
         "AcademicLevel": [
             Found("7", {"academicLevelName": "Year 7", "curriculumGrade": link("CurriculumGrade", "Y7")})
@@ -184,7 +184,8 @@ def of_student(**properties: Any) -> Found:
 def test_a_roster_has_references_dates_and_groups_and_no_person() -> None:
     pupil = one_pupil()
     assert pupil["refs"][0] == {"scheme": "arbor", "ref": "12"}
-    assert pupil["refs"][1]["scheme"].startswith("upn")
+    assert pupil["refs"][1] == {"scheme": "mis", "ref": "0042"}
+    assert pupil["refs"][2]["scheme"].startswith("upn")
     (enrolment,) = pupil["enrolments"]
     assert (enrolment["first_day"], enrolment["last_day"]) == (days(date(2025, 9, 3)), None)
     assert (enrolment["year_group"], enrolment["status"]) == ("7", "main")
@@ -199,7 +200,7 @@ def test_the_year_group_is_the_national_curriculum_year_where_it_is_shown() -> N
 
 def test_a_pupil_in_no_form_and_no_year_is_on_the_roster_all_the_same() -> None:
     pupil = one_pupil(AcademicLevelMembership=[], RegistrationFormMembership=[], UkDfe_UpnAssignment=[])
-    assert (pupil["enrolments"][0]["year_group"], pupil["groups"], len(pupil["refs"])) == ("X", [], 1)
+    assert (pupil["enrolments"][0]["year_group"], pupil["groups"], len(pupil["refs"])) == ("X", [], 2)
 
 
 def test_a_pupil_who_left_and_came_back_has_two_enrolments() -> None:
@@ -230,7 +231,7 @@ def test_the_upn_is_the_permanent_one_in_force() -> None:
         of_student(upn="Z801200001002", startDatetime="2025-09-01 00:00:00", endDatetime=None, isTemporary=True),
     ]
     wanted = keyed.reference("A306999925001")
-    assert one_pupil(UkDfe_UpnAssignment=assigned)["refs"][1] == {"scheme": wanted.scheme, "ref": wanted.ref}
+    assert one_pupil(UkDfe_UpnAssignment=assigned)["refs"][2] == {"scheme": wanted.scheme, "ref": wanted.ref}
 
 
 def test_dual_registration_part_time_and_boarding_are_what_their_objects_say() -> None:

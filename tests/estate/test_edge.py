@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from connectors.access import Access
+from connectors.arbor.client import ArborClient
+from connectors.arbor.connector import ArborConnector
 from connectors.encoding import Encoder
 from connectors.estate.direct import MIS, REGISTER, poison, pull_pages
 from connectors.estate.dirt import Dirt
@@ -48,6 +50,7 @@ ROSTER = "reference.roster.v1"
 CONNECTORS: dict[str, tuple[Any, Any]] = {
     "wonde": (WondeClient, WondeConnector),
     "odata": (ODataClient, ODataConnector),
+    "arbor": (ArborClient, ArborConnector),
 }
 
 

@@ -21,7 +21,7 @@ from connectors.estate.frequencies import (
     OVERALL_ABSENCE,
     PERSISTENT,
 )
-from connectors.estate.makes import MAKES
+from connectors.estate.makes import MIX
 from connectors.estate.pupils import (
     BOARDER,
     DUAL,
@@ -77,8 +77,8 @@ def test_the_trust_of_the_demonstration_has_all_it_should() -> None:
     assert {"Primary", "Secondary", "Special", "PRU/AP"} <= phases.keys()
     assert len({school.la_code for school in estate.schools}) >= 5
     assert sum(school.pulled for school in estate.schools) == 24
-    assert {school.make for school in estate.schools if school.feed == "both"} == set(MAKES)
-    assert Counter(school.make for school in estate.schools if school.pulled) == dict.fromkeys(MAKES, 24 // len(MAKES))
+    assert {school.make for school in estate.schools if school.feed == "both"} == set(MIX)
+    assert Counter(school.make for school in estate.schools if school.pulled) == dict.fromkeys(MIX, 24 // len(MIX))
     assert any(school.sixth_form for school in estate.schools)
     assert any(school.nursery_class for school in estate.schools)
     for flag in (BOARDER, PART_TIME, LEAVER, DUAL, UPN_INVALID, UPN_SHARED):
