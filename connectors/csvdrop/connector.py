@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
@@ -63,6 +63,8 @@ class CsvDropConnector(Connector):
     """
 
     make = "csvdrop"
+    #: Bar a column that says so, only a whole export tells what is gone (rule 18): a record's id names its place.
+    sends_deletions: ClassVar[bool] = False
 
     def __init__(self, access: Access, upn_key: UpnKey, *, today: date | None = None) -> None:
         super().__init__(access.name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 
 from connectors.csvdrop.unreadable import Unreadable
 from rollcall.domain.clock import date_as_written, local_instant, parse_local
@@ -94,8 +95,12 @@ class Evidence:
         )
 
 
+@lru_cache(maxsize=4_096)
 def read_day(text: str, form: str) -> date:
-    """The day that a date of a file says, a time behind it or not (rule 8). Raises ValueError when it is none."""
+    """The day that a date of a file says, a time behind it or not (rule 8). Raises ValueError when it is none.
+
+    Remembered: a file has a million rows and a few hundred days.
+    """
     try:
         if form == YEAR_FIRST or _YEAR_FIRST.fullmatch(text.strip()):
             return date_as_written(text)
