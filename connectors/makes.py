@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from connectors.access import Access
 from connectors.contract import Connector
+from connectors.csvdrop.options import address as csvdrop_address
 from connectors.http import Patience
 from connectors.pupils import UpnKey
 
@@ -122,10 +123,18 @@ async def _arbor(access: Access, around: Surroundings) -> AsyncIterator[Connecto
         await client.aclose()
 
 
+@asynccontextmanager
+async def _csvdrop(access: Access, around: Surroundings) -> AsyncIterator[Connector]:
+    from connectors.csvdrop.connector import CsvDropConnector
+
+    yield CsvDropConnector(access, around.upn_key, today=around.today)
+
+
 #: By the name that stands where sources are configured, which is also the `make` of the connector's class.
 MAKES: Mapping[str, Make] = {
     "wonde": Make(_wonde, web_address),
     "odata": Make(_odata, web_address),
     "arbor": Make(_arbor, web_address),
     "bromcom": Make(_bromcom, web_address),
+    "csvdrop": Make(_csvdrop, csvdrop_address, needs_secret=False),
 }
