@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,18 +42,18 @@ def outcomes(done: Round) -> list[tuple[str, str, int]]:
 @contextmanager
 def when_asked(mis: FakeWonde, path: str, nth: int, do: Callable[[], None]) -> Iterator[None]:
     """Do something in the middle of the n-th request for a path, before it is answered."""
-    whole, seen = mis._answer, 0
+    whole, seen = mis.answer, 0
 
-    def answer(asked: str, query: dict[str, str], authorization: str) -> Trouble:
+    def answer(asked: str, query: dict[str, str], headers: Mapping[str, str]) -> Trouble:
         nonlocal seen
         seen += asked == path
         if asked == path and seen == nth:
             do()
-        return whole(asked, query, authorization)
+        return whole(asked, query, headers)
 
-    mis._answer = answer  # type: ignore[method-assign]
+    mis.answer = answer  # type: ignore[method-assign]
     yield
-    mis._answer = whole  # type: ignore[method-assign]
+    mis.answer = whole  # type: ignore[method-assign]
 
 
 def words(settings: Settings, *arguments: str) -> list[str]:

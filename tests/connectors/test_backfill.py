@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,11 @@ class DatedWonde(FakeWonde):
         self.hold: str | None = None
         self.holding, self.let_go = threading.Event(), threading.Event()
 
-    def _answer(self, path: str, query: dict[str, str], authorization: str) -> Trouble:
+    def answer(self, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Trouble:
         if self.hold is not None and query.get("date_from") == self.hold:
             self.holding.set()
             self.let_go.wait(60)
-        answer = super()._answer(path, query, authorization)
+        answer = super().answer(path, query, headers)
         if answer.status != 200 or "date_from" not in query:
             return answer
         body = json.loads(answer.body)
@@ -206,17 +206,17 @@ def test_a_page_that_cannot_be_read_leaves_its_window_to_the_next_run(
     here: Settings, define: Callable[..., SourcesFile], past: DatedWonde, urn: int, read_topic: ReadTopic
 ) -> None:
     define()
-    whole, past_asks = past._answer, 0
+    whole, past_asks = past.answer, 0
 
-    def broken(path: str, query: dict[str, str], authorization: str) -> Trouble:
+    def broken(path: str, query: dict[str, str], headers: Mapping[str, str]) -> Trouble:
         nonlocal past_asks
         if path == SESSIONS and query.get("date_from") == "2025-09-08" and past_asks < 3:
             past_asks += 1
             past.asked.append((path, query))
             return Trouble(200, {}, b'{"data": [{"id": "A9')
-        return whole(path, query, authorization)
+        return whole(path, query, headers)
 
-    past._answer = broken  # type: ignore[method-assign]
+    past.answer = broken  # type: ignore[method-assign]
     (brought,) = bring(here)
     assert (brought.outcome, brought.done) == ("incomplete", 4)
     (brought,) = bring(here)
