@@ -251,7 +251,8 @@ class _Rehearsal:
                 self.server.hour.killed.set()
                 taking = self.start("snapshot-again", *order)
             wait_until(f"the end of {cut.label}", self._over(cut), _PATIENCE_S, self.commands)
-            time.sleep(0.3)
+            # What came in time is taken in before anybody is late: one batch of both would be known at one instant.
+            self.gauge.drain(_PATIENCE_S, self.check)
             self.server.hour.late.set()
         self.commands.remove(taking)
         taking.wait(_PATIENCE_S)
