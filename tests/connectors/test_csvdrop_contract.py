@@ -80,6 +80,7 @@ class CsvSource(MadeSource):
 class TestCsvDrop(ConnectorContract):
     never_said = ("Remark, no further", "nowhere", "2013-10-01", UPN)
     tells_deletions = False
+    days_are_whole = True
     begins_again = False
     refusal_names = "may not be read"
     keeps_bytes = False
