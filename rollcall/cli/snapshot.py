@@ -213,8 +213,8 @@ def rehearse(
     schools: Annotated[int, typer.Option(min=8, help="Schools of the estate.")] = 12,
     pupils: Annotated[int, typer.Option(min=100, help="Pupils, over all schools.")] = 1_200,
     cuts: Annotated[int, typer.Option(min=3, max=4, help="Cuts, an hour apart in the estate's day.")] = 3,
-    every: Annotated[str, typer.Option(help="What an hour is shortened to.", metavar="TIME")] = "10s",
-    deadline: Annotated[str, typer.Option(help="After this an answer is late.", metavar="TIME")] = "5s",
+    every: Annotated[str, typer.Option(help="What an hour is shortened to.", metavar="TIME")] = "20s",
+    deadline: Annotated[str, typer.Option(help="After this an answer is late.", metavar="TIME")] = "7s",
     seed: Annotated[int, typer.Option(help="Decides the estate and who is in trouble.")] = 1,
     home: Annotated[
         Path | None, typer.Option(help="Folder for the stack, kept afterwards.", show_default="one that is removed")

@@ -70,8 +70,8 @@ class Plan:
     schools: int = 12
     pupils: int = 1_200
     cuts: int = 3
-    every: float = 10.0
-    deadline: float = 5.0
+    every: float = 20.0
+    deadline: float = 7.0
     seed: int = 1
 
 
