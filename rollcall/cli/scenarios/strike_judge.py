@@ -164,8 +164,11 @@ def _difference(
     first, second = (snapshot.cuts[number].cut for number in cuts)
     found = difference(client, snapshot, first, second)
     place = f"{first.label} to {second.label}"
+    answered = [{one.urn for one in snapshot.cuts[number].schools.values() if one.has_answered} for number in cuts]
     wanted: Counter[tuple[int, str, str, str]] = Counter()
     for school, urn in urns.items():
+        if urn not in answered[0] | answered[1]:
+            continue  # it gave a page to neither: what it said in between is no difference of these two
         before, after = (truth.standing(urn, known[number].get(school)) for number in cuts)
         for key in before.keys() | after.keys():
             if before.get(key) != after.get(key):
@@ -174,7 +177,6 @@ def _difference(
     judgement.same("final", place, found["waiting"], [])
     for what in sorted(wanted.keys() | got.keys()):
         judgement.same("differences", f"{place} {what}", got[what], wanted[what])
-    answered = [{one.urn for one in snapshot.cuts[number].schools.values() if one.has_answered} for number in cuts]
     only = [[one["urn"] for one in schools] for schools in found["answered_only"]]
     judgement.same(
         "answered at one only", place, only, [sorted(answered[0] - answered[1]), sorted(answered[1] - answered[0])]
