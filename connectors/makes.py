@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from connectors.access import Access
@@ -63,8 +64,25 @@ def _patience(around: Surroundings) -> Patience:
     return Patience(tries=3) if around.hurried else Patience()
 
 
+class _Client(Protocol):
+    """What the clients of all makes have in common."""
+
+    async def aclose(self) -> None: ...
+
+
 @asynccontextmanager
-async def _wonde(access: Access, around: Surroundings) -> AsyncIterator[Connector]:
+async def _over_http(
+    access: Access, around: Surroundings, client_of: Callable[..., _Client], connector_of: Callable[..., Connector]
+) -> AsyncIterator[Connector]:
+    """The connector of a make that is asked over HTTP, with a client of its own that is closed behind it."""
+    client = client_of(access.base_url, name=access.name, patience=_patience(around), a_second=access.requests_a_second)
+    try:
+        yield connector_of(access, client, around.upn_key, today=around.today)
+    finally:
+        await client.aclose()
+
+
+def _wonde(access: Access, around: Surroundings) -> AbstractAsyncContextManager[Connector]:
     from dataclasses import replace
 
     from connectors.wonde.client import WondeClient
@@ -72,55 +90,28 @@ async def _wonde(access: Access, around: Surroundings) -> AsyncIterator[Connecto
 
     if not access.base_url.endswith(VERSION):
         access = replace(access, base_url=access.base_url + VERSION)
-    client = WondeClient(
-        access.base_url, name=access.name, patience=_patience(around), a_second=access.requests_a_second
-    )
-    try:
-        yield WondeConnector(access, client, around.upn_key, today=around.today)
-    finally:
-        await client.aclose()
+    return _over_http(access, around, WondeClient, WondeConnector)
 
 
-@asynccontextmanager
-async def _odata(access: Access, around: Surroundings) -> AsyncIterator[Connector]:
+def _odata(access: Access, around: Surroundings) -> AbstractAsyncContextManager[Connector]:
     from connectors.odata.client import ODataClient
     from connectors.odata.connector import ODataConnector
 
-    client = ODataClient(
-        access.base_url, name=access.name, patience=_patience(around), a_second=access.requests_a_second
-    )
-    try:
-        yield ODataConnector(access, client, around.upn_key, today=around.today)
-    finally:
-        await client.aclose()
+    return _over_http(access, around, ODataClient, ODataConnector)
 
 
-@asynccontextmanager
-async def _bromcom(access: Access, around: Surroundings) -> AsyncIterator[Connector]:
-    from connectors.bromcom.client import BromcomClient
-    from connectors.bromcom.connector import BromcomConnector
-
-    client = BromcomClient(
-        access.base_url, name=access.name, patience=_patience(around), a_second=access.requests_a_second
-    )
-    try:
-        yield BromcomConnector(access, client, around.upn_key, today=around.today)
-    finally:
-        await client.aclose()
-
-
-@asynccontextmanager
-async def _arbor(access: Access, around: Surroundings) -> AsyncIterator[Connector]:
+def _arbor(access: Access, around: Surroundings) -> AbstractAsyncContextManager[Connector]:
     from connectors.arbor.client import ArborClient
     from connectors.arbor.connector import ArborConnector
 
-    client = ArborClient(
-        access.base_url, name=access.name, patience=_patience(around), a_second=access.requests_a_second
-    )
-    try:
-        yield ArborConnector(access, client, around.upn_key, today=around.today)
-    finally:
-        await client.aclose()
+    return _over_http(access, around, ArborClient, ArborConnector)
+
+
+def _bromcom(access: Access, around: Surroundings) -> AbstractAsyncContextManager[Connector]:
+    from connectors.bromcom.client import BromcomClient
+    from connectors.bromcom.connector import BromcomConnector
+
+    return _over_http(access, around, BromcomClient, BromcomConnector)
 
 
 @asynccontextmanager
