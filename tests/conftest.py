@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from rollcall.settings import Settings
+from tests.databases import Databases
+
+FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,12 +32,23 @@ def _no_settings_from_outside() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that a test runs in this process configures logging: the next test's is not its level."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stack", choices=["embedded", "containers"], default="embedded", help="What the tests stand on.")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test that needs the stack, however indirectly, is marked so: nobody has to remember it."""
+    """Every test that needs the stack, however indirectly, is marked so: nobody has to remember it. Scenarios come
+    first: they take the longest, and two processes that share the files then end at about the same time.
+    """
+    items.sort(key=lambda item: "scenarios" not in item.path.parts)
     for item in items:
         if "running_stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.stack)
@@ -84,21 +99,32 @@ def registered(stack: Any) -> dict[str, int]:
         return {one.topic: one.schema_id for one in registry.register_all()}
 
 
-@pytest.fixture
-def clickhouse_database(stack: Any) -> Iterator[str]:
-    """The name of a fresh, migrated database, dropped afterwards."""
+@pytest.fixture(scope="session")
+def databases(stack: Any) -> Iterator[Databases]:
+    """Migrated databases, used again by one test after another."""
     import clickhouse_connect
 
-    from sinks.migrate import migrate
-
-    database = f"test_{uuid.uuid4().hex[:12]}"
     client = clickhouse_connect.get_client(host=stack.clickhouse_host, port=stack.clickhouse_port)
-    try:
-        migrate(client, database)
-        yield database
-    finally:
-        client.command(f"DROP DATABASE IF EXISTS {database} SYNC")
-        client.close()
+    made = Databases(client)
+    yield made
+    made.close()
+    client.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember on the test whether any part of it failed: its database is then not used again."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture
+def clickhouse_database(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of an empty, migrated database that is this test's own."""
+    with databases.one(failed=lambda: request.node.stash.get(FAILED, False)) as name:
+        yield name
 
 
 @pytest.fixture
@@ -107,7 +133,7 @@ def settings(stack: Any, stack_home: Path, clickhouse_database: str) -> Settings
     return Settings.load(
         home=stack_home,
         clickhouse={"database": clickhouse_database},
-        worker={"group": f"rollcall-{clickhouse_database}"},
+        worker={"group": f"rollcall-test-{uuid.uuid4().hex[:12]}"},
     )
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import apply
-from sinks.migrate import migrate
+from tests.databases import Databases
 from tests.streams.messages import URN, Here
 from tests.streams.rig import Rig
 
@@ -35,11 +33,11 @@ def rig(stack_home: Path, clickhouse_database: str, registered: dict[str, int], 
 
 
 @pytest.fixture(scope="module")
-def shared(stack: Any, stack_home: Path, registered: dict[str, int], topics_made: None) -> Iterator[Iterator[Rig]]:
+def shared(
+    databases: Databases, stack_home: Path, registered: dict[str, int], topics_made: None
+) -> Iterator[Iterator[Rig]]:
     """A rig with a worker at work for all tests of a file; all identities hold in the end. Gives schools one by one."""
-    database = f"test_{uuid.uuid4().hex[:12]}"
-    client = clickhouse_connect.get_client(host=stack.clickhouse_host, port=stack.clickhouse_port)
-    migrate(client, database)
+    database, _ = databases.take()
     made = Rig(stack_home, database, registered, SCHOOLS)
 
     def schools() -> Iterator[Rig]:
@@ -51,8 +49,7 @@ def shared(stack: Any, stack_home: Path, registered: dict[str, int], topics_made
         yield schools()
     made.check()
     made.close()
-    client.command(f"DROP DATABASE {database} SYNC")
-    client.close()
+    databases.drop(database)  # not used again: whether its tests failed is not known here
 
 
 @pytest.fixture

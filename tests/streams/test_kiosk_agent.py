@@ -49,7 +49,7 @@ def timetable(rig: Rig, urn: int, am_closes: str = "09:15", **facts: Any) -> Non
 
 @pytest.fixture
 def group(rig: Rig) -> str:
-    return f"kiosk-{rig.database}"
+    return f"kiosk-{rig.group}"
 
 
 def said(rig: Rig, urn: int) -> list[tuple[Any, ...]]:
@@ -200,5 +200,5 @@ def test_clickhouse_away_is_waited_for_and_nothing_is_forgotten(rig: Rig, group:
         await_that(lambda: "clickhouse" in harness.not_ready())
         door.open()
         await_that(lambda: len(facts(rig, urn)) == 1)
-        assert harness.not_ready() == {}
+        await_that(lambda: harness.not_ready() == {})
     assert {one[0] for one in said(rig, urn)} == {"P1"}
