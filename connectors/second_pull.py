@@ -91,9 +91,11 @@ class Asked:
                 at = _said_at(mark, part)
                 if mark["record_id"] not in standing or standing[mark["record_id"]][0] <= at:
                     standing[mark["record_id"]] = at, mark_of(mark)
-                if self._is_later(mark, part, pull):
+                if self._is_later(mark["modified_at"], part, pull):
                     found.changed.add(mark["record_id"])
-            self._withdraw(standing, said, part)
+            gone = self._withdraw(standing, said, part)
+            if self._is_later(None, part, pull):
+                found.changed |= gone
         found.marks = [mark for _, mark in standing.values()]
         return found
 
@@ -128,26 +130,21 @@ class Asked:
                 said.unreadable.update(refusal.reason for refusal in read.refused)
         return said
 
-    def _withdraw(self, standing: dict[str, tuple[int, Mark]], said: _Said, part: Pull) -> None:
-        """Take out what a part says is gone, or, being whole and read whole, no longer has (rule 18)."""
-        for record in said.deletions:
-            standing.pop(record, None)
-        if part.window is None or said.unreadable or self.connector.sends_deletions:
-            return
-        still = {mark["record_id"] for mark in said.marks}
-        first, last = part.window.first_day, part.window.last_day
-        gone = [
-            record for record, (_, mark) in standing.items() if record not in still and first <= mark.slot.day <= last
-        ]
+    def _withdraw(self, standing: dict[str, tuple[int, Mark]], said: _Said, part: Pull) -> set[str]:
+        """Take out, and return, what a part says is gone, or, being whole and read whole, no longer has (rule 18)."""
+        gone = set(said.deletions)
+        if part.window is not None and not said.unreadable and not self.connector.sends_deletions:
+            still = {mark["record_id"] for mark in said.marks}
+            first, last = part.window.first_day, part.window.last_day
+            gone |= {record for record, (_, mark) in standing.items() if first <= mark.slot.day <= last} - still
         for record in gone:
-            del standing[record]
+            standing.pop(record, None)
+        return gone
 
-    def _is_later(self, mark: Any, part: Pull, pull: Pull) -> bool:
-        """Whether the mark was changed (of an export: exported) after the last whole pull began."""
-        if self.state.cursor is None:
-            return False
-        own_time = milliseconds(part.taken_at) if part is not pull else mark["modified_at"]
-        return own_time is not None and own_time > milliseconds(self.state.cursor)
+    def _is_later(self, modified_at: int | None, part: Pull, pull: Pull) -> bool:
+        """Whether a mark was changed (of an export: exported) after the last whole pull began. Times in ms since 1970."""
+        own_time = modified_at if part is pull else milliseconds(part.taken_at)
+        return self.state.cursor is not None and own_time is not None and own_time > milliseconds(self.state.cursor)
 
 
 @dataclass(slots=True)

@@ -122,6 +122,8 @@ def show(accounts: Sequence[SchoolAccount]) -> None:
             _show_marks(name, one.marks)
         if one.summary is not None:
             _show_summary(name, one.summary)
+        if one.pulled_at is None:
+            typer.echo("  it was never pulled whole: what the source has changed lately is not told apart")
         for reason, records in one.unreadable.items():
             typer.echo(f"  {records:,} records of the source cannot be read ({reason}): ours of them show as kept")
     if any(one.marks is not None and one.marks.count("missing") for one in accounts):

@@ -190,14 +190,6 @@ def test_a_school_whose_permission_is_revoked_is_not_asked(scene: Scene, after: 
     assert not [path for path, _ in scene.mis.asked if path.split("/")[0] == school_id]
 
 
-def test_a_person_reads_what_differs_and_where(scene: Scene, after: Any) -> None:
-    done = scene.run(*WINDOW, "--school", str(URN["a wrong code"]))
-    assert done.returncode == 1
-    assert "1 differ" in done.stdout
-    assert "code: the same record has another code" in done.stdout
-    assert "A1000" not in done.stdout + done.stderr
-
-
 def test_summaries(scene: Scene, after: Any) -> None:
     """One school equal, with two records for one student; one with another count; one that refuses."""
     equal, wrong, refusing = (scene.towns[name] for name in ("nothing", "a wrong code", "a wrong day"))
@@ -220,12 +212,6 @@ def test_summaries(scene: Scene, after: Any) -> None:
     assert (said[wrong.urn]["pupils_differing"], said[wrong.urn]["not_pulled_yet"]) == (1, 1)
     assert {"code": "N", "theirs": 1, "ours": 0, "pupils_differing": 1, "compared": True} in said[wrong.urn]["codes"]
     assert (said[refusing.urn]["compared"], "403" in said[refusing.urn]["why"]) == (False, True)
-
-
-def test_a_command_that_cannot_be_meant_says_what_to_do(scene: Scene) -> None:
-    for options, said in ((("--by", "pull"), "--window"), ((*WINDOW, "--drained"), "--drained")):
-        done = scene.run(*options)
-        assert (done.returncode, said in done.stderr) == (2, True)
 
 
 def _known(urn: int) -> list[Any]:
