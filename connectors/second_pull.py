@@ -142,7 +142,7 @@ class Asked:
         return gone
 
     def _is_later(self, modified_at: int | None, part: Pull, pull: Pull) -> bool:
-        """Whether a mark was changed (of an export: exported) after the last whole pull began. Times in ms since 1970."""
+        """Whether a mark was changed (of an export: exported) after the last whole pull began. In ms since 1970."""
         own_time = modified_at if part is pull else milliseconds(part.taken_at)
         return self.state.cursor is not None and own_time is not None and own_time > milliseconds(self.state.cursor)
 

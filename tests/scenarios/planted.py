@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from rollcall.domain.clock import now
@@ -177,4 +177,3 @@ PLANTED: dict[str, Planted] = {
     ),
 }
 assert sum(bool(one.found) for one in PLANTED.values()) >= 10
-assert timedelta(0) < LATER - LONG_AGO

@@ -6,19 +6,24 @@ all are equal. After that each school gets its own trouble, and the command is r
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
 import pytest
 
+from connectors.contract import Window
+from connectors.source_pulls import Plan
+from rollcall.cli._account import as_json
+from rollcall.cli._second_pull import by_pull
 from rollcall.settings import Settings
 from sinks import reference
 from sinks.migrate import migrate
@@ -93,7 +98,7 @@ def scene(
         registry={"url": stack.registry},
         clickhouse={"host": stack.clickhouse_host, "port": stack.clickhouse_port, "database": database},
     )
-    mis = FakeWonde(per_page=5)
+    mis = FakeWonde(per_page=20)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOOD_TOKEN", TOKEN)
         made = Scene(rig, settings, mis)
@@ -212,6 +217,26 @@ def test_summaries(scene: Scene, after: Any) -> None:
     assert (said[wrong.urn]["pupils_differing"], said[wrong.urn]["not_pulled_yet"]) == (1, 1)
     assert {"code": "N", "theirs": 1, "ours": 0, "pupils_differing": 1, "compared": True} in said[wrong.urn]["codes"]
     assert (said[refusing.urn]["compared"], "403" in said[refusing.urn]["why"]) == (False, True)
+
+
+def test_a_whole_pull_of_the_days_brings_what_was_missing(scene: Scene, after: Any) -> None:
+    """What the runbook says to do. Wonde tells of deletions: what it did not take back stays, and goes on showing."""
+    window = Window(date.fromisoformat(DAYS[0]), date.fromisoformat(DAYS[-1]))
+    pull(scene.settings, Plan(what="marks", window=window))
+    scene.settle()
+    accounts = asyncio.run(by_pull(scene.settings, scene.rig.client, window, ["wonde"], [], None))
+    by_urn = {one["urn"]: one for one in as_json(accounts)}
+    for name, planted in PLANTED.items():
+        left = [_left(kind, ours) for kind, _, ours in planted.found if kind not in ("missing", "code")]
+        if name == "a record made anew":
+            left = [("repeated", ours) for _, ours in left]
+        said = by_urn[URN[name]]
+        assert [(one["kind"], _place(one["ours"])) for one in said["records"]] == left, name
+
+
+def _left(kind: str, ours: Any) -> tuple[str, Any]:
+    """What is left of a difference when the source's mark is there: of a moved record its old place."""
+    return "kept" if kind == "moved" else kind, ours
 
 
 def _known(urn: int) -> list[Any]:
