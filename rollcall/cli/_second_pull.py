@@ -72,11 +72,11 @@ async def by_pull(
             theirs = await school.whole(window)
             # Ours after theirs, and what has changed after both: so a pull that runs meanwhile makes no difference.
             ours = held.marks(client, *place)
-            refused = _refused(registry, held.refused(client, *place), ours.pupils)
             said = ours.pupils.of_marks(theirs.marks)
             account.unreadable = theirs.unreadable
-            account.marks = compare(said, ours.marks, refused)
+            account.marks = compare(said, ours.marks)
             if account.differences:
+                refused = _refused(registry, held.refused(client, *place), ours.pupils)
                 later = theirs.changed | await school.changed()
                 account.marks = compare(said, ours.marks, refused, later)
 
