@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from rollcall.errors import SourceError
+from rollcall.domain.summaries import Summary
+from rollcall.errors import SourceError, UsageError
 
 __all__ = [
     "BadPage",
@@ -140,6 +141,9 @@ class Connector(ABC):
     #: Whether it tells of records that are gone. Where not, a pull of a whole window does (rule 18), and a record id
     #: must name its place, so that it never moves: pupil, session date, session, and period if it has one.
     sends_deletions: ClassVar[bool] = True
+    #: Whether reading what has changed leaves the source as it is. Where not (a folder of exports, which are taken),
+    #: only a bounded pull may be made beside the pulls that move the cursor.
+    reads_without_taking: ClassVar[bool] = True
 
     def __init__(self, name: str) -> None:
         """name: the `source` of its marks, the label of its metrics, the folder of its state."""
@@ -199,6 +203,15 @@ class Connector(ABC):
         Raises as `pull` does.
         """
         return _itself(pull)
+
+    def summaries(self, source: Source) -> AsyncIterator[Summary]:
+        """The source's own count of each pupil's session marks in the academic year, to compare ours with.
+
+        Codes are raw, a pupil is (scheme, reference) as the marks have it. Two of one pupil are given as two.
+        Ends only when all were read. Raises as `pull` does, SourceError also for what cannot be read; UsageError, the
+        default, where the make has no such summary.
+        """
+        raise UsageError(f"{self.name} is of the make {self.make}, which has no summaries of its own: use --by pull")
 
     async def acknowledged(self, pull: Pull, what: Page | BadPage | Reference) -> None:
         """Kafka has acknowledged all that this says, and all that came before it; what was refused of it is kept.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKFILL_SHARE",
+    "RECONCILE_SHARE",
     "SNAPSHOT_SHARE",
     "Parts",
     "Plan",
@@ -44,6 +45,7 @@ __all__ = [
     "backfill_folder",
     "backfill_runs",
     "pulls_run",
+    "reconcile_runs",
     "snapshot_runs",
     "state_of",
 ]
@@ -54,6 +56,8 @@ log = structlog.get_logger()
 BACKFILL_SHARE = 0.25
 #: What a snapshot takes where pulls run beside it; they leave it that likewise.
 SNAPSHOT_SHARE = 0.5
+#: What a second pull takes that is only compared (`connectors.second_pull`); all others leave it that.
+RECONCILE_SHARE = 0.125
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,7 @@ class SourcePulls:
             return self.share
         settings, name = self.parts.settings, self.name
         left = 1 - BACKFILL_SHARE if claimed(backfill_runs(settings, name)) else 1.0
+        left -= RECONCILE_SHARE if claimed(reconcile_runs(settings, name)) else 0.0
         return left - SNAPSHOT_SHARE if claimed(snapshot_runs(settings, name)) else left
 
 
@@ -245,6 +250,11 @@ def backfill_runs(settings: Settings, name: str) -> Path:
 def pulls_run(settings: Settings, name: str) -> Path:
     """The file that a source's pulls claim as long as they run: they alone move its cursors."""
     return settings.home / "connectors" / "state" / f"{name}.pulling"
+
+
+def reconcile_runs(settings: Settings, name: str) -> Path:
+    """The file that a second pull of a source claims as long as it runs."""
+    return settings.home / "connectors" / "state" / f"{name}.reconciling"
 
 
 def snapshot_runs(settings: Settings, name: str) -> Path:

@@ -65,6 +65,7 @@ class CsvDropConnector(Connector):
     make = "csvdrop"
     #: Bar a column that says so, only a whole export tells what is gone (rule 18): a record's id names its place.
     sends_deletions: ClassVar[bool] = False
+    reads_without_taking: ClassVar[bool] = False
 
     def __init__(self, access: Access, upn_key: UpnKey, *, today: date | None = None) -> None:
         super().__init__(access.name)

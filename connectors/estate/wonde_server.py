@@ -6,6 +6,7 @@
     GET /v1.0/schools/{id}/groups, periods, attendance-codes
     GET /v1.0/schools/{id}/attendance/session, attendance/lesson    updated_after, date_from, date_to (inclusive)
     GET /v1.0/schools/{id}/deletions             updated_after
+    GET /v1.0/schools/{id}/attendance-summaries  what each pupil's session marks come to; of some pupils twice
 
 Bearer token; `per_page` and `cursor`; answers {"data": [...], "meta": {"pagination": {"next", "more"}}}, follow `next`
 until it is null. Timestamps are objects {"date", "timezone_type", "timezone"}; a session's date is midnight in London.
@@ -20,6 +21,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from connectors.estate.messages import UNKNOWN
 from connectors.estate.server import Answer, EstateServer
 from connectors.estate.wonde_shape import WondeShape, stamp
 
@@ -85,6 +87,8 @@ class WondeServer(EstateServer):
             return self._records(school.urn, resource, path, query)
         if resource == "deletions":
             return self._deletions(school.urn, path, query)
+        if resource == "attendance-summaries":
+            return self._summaries(school.urn, path, query)
         listing = self.shape.listing(school, resource)
         return (404, {}, {"error": "not_found"}) if listing is None else self._page(listing, path, query)
 
@@ -125,6 +129,25 @@ class WondeServer(EstateServer):
                 return {"id": record.record_id, "type": kind, "deleted_at": stamp(record.deleted_at)}
 
             return self._page(gone, path, query, show, rank=lambda record: record.sequence)
+
+    def _summaries(self, urn: int, path: str, query: dict[str, str]) -> Answer:
+        """By pupil. Of two records of a session the later counts; of every 50th pupil an older summary comes first."""
+        with self.estate.lock:
+            marks: dict[str, dict[tuple[date, str], PulledRecord]] = {}
+            for record in sorted(self.estate.records.get(urn, {}).values(), key=lambda record: record.sequence):
+                if (
+                    record.period is None
+                    and record.deleted_at is None
+                    and record.updated_at
+                    and record.pupil != UNKNOWN
+                ):
+                    marks.setdefault(record.pupil_ref, {})[record.session_date, record.session] = record
+            found = []
+            for number, (pupil_ref, of_pupil) in enumerate(sorted(marks.items())):
+                held = sorted(of_pupil.values(), key=lambda record: (record.updated_at, record.sequence))
+                found += [self.shape.summary(pupil_ref, held[:-1])] if number % 50 == 0 and len(held) > 1 else []
+                found.append(self.shape.summary(pupil_ref, held))
+        return self._page(found, path, query)
 
     def _page(
         self,

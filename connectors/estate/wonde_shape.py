@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from connectors.estate.pupils import (
 )
 from connectors.estate.registers import groups_of
 from connectors.estate.schools import School
-from rollcall.domain.codes import CODES
+from rollcall.domain.codes import BY_CODE, CODES, Code
 
 if TYPE_CHECKING:
     from connectors.estate.estate import Estate
@@ -117,6 +119,28 @@ class WondeShape:
         if record.period is not None:
             document["lesson"] = {"data": self._lesson(school, record.period, record.session_date)}
         return document
+
+    def summary(self, pupil_ref: str, marks: Sequence[PulledRecord]) -> dict[str, Any]:
+        """What a pupil's session marks come to, as attendance-summaries gives it; `marks`: one a session."""
+        counts = Counter(record.code for record in marks)
+        known = [(BY_CODE[code], count) for code, count in counts.items() if code in BY_CODE]
+
+        def those(which: Callable[[Code], bool]) -> int:
+            return sum(count for code, count in known if which(code))
+
+        return {
+            "student": pupil_ref,
+            "possible_marks": those(lambda code: code.in_possible_sessions) or None,
+            "present": those(lambda code: code.category == "attending"),
+            "approved_education_activity": those(lambda code: code.category == "approved_educational_activity"),
+            "authorised_absences": those(lambda code: code.absence_type == "authorised"),
+            "unauthorized_absences": those(lambda code: code.absence_type == "unauthorised"),
+            "late_before_registration": counts["L"],
+            "late_after_registration": counts["U"],
+            "missing_marks": counts["-"],
+            "attendance_codes": {code: count for code, count in sorted(counts.items()) if code != "-"},
+            "updated_at": stamp(max((mark.updated_at for mark in marks if mark.updated_at is not None), default=None)),
+        }
 
     def _lesson(self, school: School, period: str, day: date) -> dict[str, Any]:
         """The lesson a mark was made in, as `include=lesson,lesson.period` gives it; times in the school's zone."""

@@ -29,12 +29,14 @@ from connectors.snapshots.record import Asked, CutRecord, Ended, Recorder, folde
 from connectors.snapshots.schedule import Cut, Schedule, differing
 from connectors.source_pulls import (
     BACKFILL_SHARE,
+    RECONCILE_SHARE,
     SNAPSHOT_SHARE,
     Parts,
     Plan,
     SourcePulls,
     backfill_runs,
     pulls_run,
+    reconcile_runs,
     snapshot_runs,
 )
 from connectors.sources_file import SourcesFile
@@ -206,6 +208,7 @@ class _Taking:
         share = 1.0
         share -= BACKFILL_SHARE if claimed(backfill_runs(settings, name)) else 0.0
         share -= SNAPSHOT_SHARE if claimed(pulls_run(settings, name)) else 0.0
+        share -= RECONCILE_SHARE if claimed(reconcile_runs(settings, name)) else 0.0
         self._pulls[name].share = share
         return self._pulls[name]
 

@@ -22,6 +22,7 @@ from connectors.wonde.client import Unreadable, WondeClient
 from connectors.wonde.roster import Listed, roster
 from rollcall import metrics
 from rollcall.domain.clock import london_date
+from rollcall.domain.summaries import Summary
 from rollcall.errors import SourceError
 
 __all__ = ["VERSION", "WondeConnector"]
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 VERSION = "/v1.0"
 
 _SESSIONS, _LESSONS, _DELETIONS = "attendance/session", "attendance/lesson", "deletions"
+_SUMMARIES = "attendance-summaries"
 #: Where pupils are listed, and the enrolment status that the list itself says, if any (rule 11).
 _STUDENTS = {"students": None, "students-leaver": None, "students-pre-admission": "pre-admission"}
 
@@ -119,6 +121,18 @@ class WondeConnector(Connector):
         else:
             # A school without pupils is a source that has not filled up, not a school that has emptied.
             log.warning("roster_empty", school=pull.source.id, urn=pull.source.urn)
+
+    async def summaries(self, source: Source) -> AsyncIterator[Summary]:
+        """`attendance-summaries`; one that cannot be read, or a page, and there is no count of the school."""
+        token = self._access.secret_of(source.id)
+        async for page in self._client.pages(f"schools/{source.id}/{_SUMMARIES}", token, {}):
+            if isinstance(page, Unreadable):
+                raise SourceError(f"a page of {_SUMMARIES} cannot be read: {page.reason}")
+            for record in page.records:
+                try:
+                    yield shape.summary(record)
+                except ValueError as error:
+                    raise SourceError(f"a record of {_SUMMARIES} cannot be read: {error}") from None
 
     async def _names(self, source: Source, token: str, resource: str, name: str) -> dict[str, str]:
         """What a list of this school calls each id: the same id is something else at the next school."""

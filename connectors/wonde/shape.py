@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from connectors.encoding import days, milliseconds
 from connectors.records import minutes_late, text
 from rollcall.domain.clock import date_as_written
+from rollcall.domain.summaries import Summary
 
-__all__ = ["KEPT_FIELDS", "SCHEME", "day_said", "deletion", "instant", "mark"]
+__all__ = ["KEPT_FIELDS", "SCHEME", "day_said", "deletion", "instant", "mark", "summary"]
 
 #: `pupil_scheme` of Wonde's own ids.
 SCHEME = "wonde"
@@ -91,6 +92,30 @@ def deletion(record: Mapping[str, Any]) -> str | None:
     if "attendance" not in str(record.get("type", "")).lower():
         return None
     return text(record, "id", "the record's id")
+
+
+def summary(record: Mapping[str, Any]) -> Summary:
+    """A record of attendance-summaries: its counts by code. `possible_marks` and the sums beside them are not read."""
+    counts = record.get("attendance_codes")
+    if not isinstance(counts, Mapping):
+        raise ValueError("it has no counts by code")
+    updated = record.get("updated_at")
+    return Summary(
+        (SCHEME, text(record, "student", "the pupil's id")),
+        {str(code): count for code, value in counts.items() if (count := _count(value))},
+        None if updated is None else instant(updated),
+    )
+
+
+def _count(value: Any) -> int:
+    """A number of marks. Wonde's counts are met as numbers, as digits and, for none, as null, "null" and "None"."""
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "none")):
+        return 0
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError("a count is no number")
 
 
 def _of_session(record: Mapping[str, Any]) -> tuple[date, str, None]:

@@ -196,3 +196,23 @@ def test_before_admission_is_what_the_list_says() -> None:
 def test_the_enrolment_status_is_that_of_the_census(said: str | None, status: str) -> None:
     pupil = one_pupil(Listed({**student(1), "extended_details": {"data": {"enrolment_status": said}}}))
     assert pupil["enrolments"][0]["status"] == status
+
+
+def test_a_summary_has_counts_by_code_whatever_its_sums_are() -> None:
+    counts = {"/": 12, "\\": "11", "N": None, "L": "null", "#": 3}
+    record = {
+        "student": "A1",
+        "possible_marks": "None",
+        "attendance_codes": counts,
+        "updated_at": stamp("2025-09-10 18:00:00"),
+    }
+    read = shape.summary(record)
+    assert (read.pupil, read.codes) == (("wonde", "A1"), {"/": 12, "\\": 11, "#": 3})
+    assert read.updated_at == datetime(2025, 9, 10, 18, tzinfo=UTC)
+    assert shape.summary({**record, "updated_at": None}).updated_at is None
+
+
+@pytest.mark.parametrize("wrong", [{"attendance_codes": None}, {"attendance_codes": {"/": -1}}, {"student": ""}])
+def test_a_summary_that_cannot_be_read_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"counts|count|pupil"):
+        shape.summary({"student": "A1", "attendance_codes": {"/": 1}, **wrong})

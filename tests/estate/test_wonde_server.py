@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 
 from connectors.estate.dirt import Dirt
 from connectors.estate.estate import Estate
-from connectors.estate.messages import PulledRecord
+from connectors.estate.messages import UNKNOWN, PulledRecord
 from connectors.estate.pupils import LEAVER
 from connectors.estate.schools import School
 from connectors.estate.wonde_server import WondeServer
@@ -200,3 +201,22 @@ def test_registration_periods_say_when_registers_open_and_close(server: WondeSer
     opens_am, closes_am, opens_pm, closes_pm = school.times
     assert (monday["AM"]["start_time"], monday["AM"]["end_time"]) == (f"{opens_am}:00", f"{closes_am}:00")
     assert (monday["PM"]["start_time"], monday["PM"]["end_time"]) == (f"{opens_pm}:00", f"{closes_pm}:00")
+
+
+def test_summaries_count_the_session_marks_that_stand(server: WondeServer, quiet: Estate, school: School) -> None:
+    for tick in range(4):
+        quiet.advance(tick)
+    latest = {
+        (one.pupil_ref, one.session_date, one.session): one.code
+        for one in _records(quiet, school)
+        if one.pupil != UNKNOWN and one.updated_at is not None
+    }
+    truth: dict[str, Counter[str]] = {}
+    for (pupil_ref, _, _), code in latest.items():
+        truth.setdefault(pupil_ref, Counter())[code] += 1
+    said = [
+        one for page in _all(server, f"schools/{school.source_id}/attendance-summaries", per_page=70) for one in page
+    ]
+    assert len(said) > len(truth), "of some pupils there are two"
+    theirs = {one["student"]: Counter(one["attendance_codes"]) + Counter({"-": one["missing_marks"]}) for one in said}
+    assert theirs == truth
