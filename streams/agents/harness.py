@@ -83,6 +83,10 @@ class Agent(ABC):
         """Look at the world now, and say what is to be said. Repeated like `handle`."""
         raise NotImplementedError
 
+    async def leave(self) -> None:
+        """Called once when nothing more is handled, before `close`: what can only be given back in the loop."""
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Give connections back."""
@@ -109,6 +113,13 @@ class Harness:
     def stopping(self) -> bool:
         """Told to stop, or unable to go on."""
         return self._told_to_stop.is_set()
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions of the agent's topic are this process's now."""
+        if self._app is None:
+            return 0
+        return sum(one.topic == self._agent.topic for one in self._app.consumer.assignment())
 
     def not_ready(self) -> dict[str, str]:
         """What keeps the agent from its work, empty when nothing does (/readyz)."""
@@ -160,6 +171,7 @@ class Harness:
                         await work
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(app.stop(), _GRACE_S)
+                await self._agent.leave()
                 self._agent.close()
                 _log.info("agent_stopped", agent=self._agent.name)
 
