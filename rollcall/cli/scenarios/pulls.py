@@ -28,6 +28,9 @@ _GROUP = "torture-pulls"
 #: The make of all schools: it serves pages of a hundred records, and no other source is needed to say what is right.
 _MAKE = "wonde"
 _SCHOOLS = 8
+#: Slow enough for a batch to take seconds (requests a second), and for a batch that is repeated to meet no newer tick
+#: that it would fold into (s).
+_PACE, _EVERY = 20, "10"
 
 
 @dataclass
@@ -90,7 +93,8 @@ def torture(
     pupils = max(_SCHOOLS * 10, events // (2 * days))
     with Arena(home, seed, 4 * days, schools=_SCHOOLS, pupils=pupils, feeds=_MAKE) as arena:
         with arena.estate.serve(token=_TOKEN) as servers:
-            names = define(arena.settings, sources_of(arena.estate, servers))
+            sources = [{**one, "requests_a_second": _PACE} for one in sources_of(arena.estate, servers)["sources"]]
+            names = define(arena.settings, {"sources": sources})
             _kill(arena, random.Random(f"{seed}/pulls"), names, kills, begin)
         begin("A worker takes the pages in")
         with arena.working():
@@ -102,7 +106,7 @@ def _kill(arena: Arena, dice: random.Random, names: Sequence[str], kills: int, b
     """All portions, with the agents that are killed over them; none is at work any more in the end."""
     today = max(arena.estate.dates).isoformat()
     ticker = arena.start(
-        "ticker", "pull", "--every", "1", "--through-kafka", "--what", "marks", "--json", "--today", today,
+        "ticker", "pull", "--every", _EVERY, "--through-kafka", "--what", "marks", "--json", "--today", today,
         ESTATE_TOKEN=_TOKEN,
     )  # fmt: skip
     started = iter(range(1_000))
