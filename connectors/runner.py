@@ -26,7 +26,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -41,7 +41,7 @@ from connectors.refused import RefusedFolder
 from connectors.state import SourceState, StateFolder
 from connectors.withdrawals import Withdrawals
 from rollcall import metrics
-from rollcall.errors import RollcallError
+from rollcall.errors import ConfigError, RollcallError
 
 __all__ = ["OVERLAP", "Outcome", "Pulled", "Runner", "What"]
 
@@ -313,9 +313,16 @@ class Runner:
         await self._publisher.deliver(topic, key.encode("ascii"), self._encoder.encode(topic, dict(record)))
 
     def _tell_cursor_age(self) -> None:
-        if self._cursors:
-            age = (self._now() - min(self._cursors.values())).total_seconds()
+        while self._cursors:
+            oldest = min(self._cursors, key=self._cursors.__getitem__)
+            with suppress(ConfigError):
+                kept = self._state.load(oldest).cursor
+                if kept is not None and kept > self._cursors[oldest]:
+                    self._cursors[oldest] = kept  # another process pulls this school now
+                    continue
+            age = (self._now() - self._cursors[oldest]).total_seconds()
             metrics.CONNECTOR_CURSOR_AGE_SECONDS.labels(connector=self._connector.name).set(age)
+            return
 
 
 def _pull_id(name: str, source: Source, at: datetime, window: Window | None = None, snapshot: str | None = None) -> str:
