@@ -21,7 +21,7 @@ def test_of_two_agents_killed_in_mid_batch_every_record_of_the_mis_arrives(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     _own_stack(request)
-    found = pulls.torture(tmp_path / "stack", 7, 600, 2)
+    found = pulls.torture(tmp_path / "stack", 7, 600, 2, every=2)
     assert found.harmless, found.as_json()
     assert (found.kills, found.records > 400, found.requests > 0) == (2, True, True)
 

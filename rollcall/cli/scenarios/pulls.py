@@ -28,9 +28,8 @@ _GROUP = "torture-pulls"
 #: The make of all schools.
 _MAKE = "wonde"
 _SCHOOLS = 8
-#: Slow enough for a batch to take seconds (requests a second), and for a batch that is repeated to meet no newer tick
-#: that it would fold into (s).
-_PACE, _EVERY = 20, "10"
+#: Slow enough for a batch to take seconds (requests a second).
+_PACE = 20
 
 
 @dataclass
@@ -82,11 +81,18 @@ class Result:
 
 
 def torture(
-    home: Path, seed: int, events: int, kills: int, begin: Callable[[str], None] = lambda _name: None
+    home: Path,
+    seed: int,
+    events: int,
+    kills: int,
+    begin: Callable[[str], None] = lambda _name: None,
+    *,
+    every: int = 10,
 ) -> Result:
     """Let about `events` records come into an MIS, in portions; at each of the first `kills`, kill one of two agents.
 
-    begin: told each part as it begins. Raises StackError when something hangs or ends that should not.
+    every: seconds between ticks; a batch that is repeated before the next tick has the same ids, later it folds into
+    that. begin: told each part as it begins. Raises StackError when something hangs or ends that should not.
     """
     begin("Starting a stack and its reference data")
     days = -(-(kills + 1) // 4)
@@ -95,18 +101,20 @@ def torture(
         with arena.estate.serve(token=_TOKEN) as servers:
             sources = [{**one, "requests_a_second": _PACE} for one in sources_of(arena.estate, servers)["sources"]]
             names = define(arena.settings, {"sources": sources})
-            _kill(arena, random.Random(f"{seed}/pulls"), names, kills, begin)
+            _kill(arena, random.Random(f"{seed}/pulls"), names, kills, every, begin)
         begin("A worker takes the pages in")
         with arena.working():
             arena.drain()
         return compare(arena, kills)
 
 
-def _kill(arena: Arena, dice: random.Random, names: Sequence[str], kills: int, begin: Callable[[str], None]) -> None:
+def _kill(
+    arena: Arena, dice: random.Random, names: Sequence[str], kills: int, every: int, begin: Callable[[str], None]
+) -> None:
     """All portions, with the agents that are killed over them; none is at work any more in the end."""
     today = max(arena.estate.dates).isoformat()
     ticker = arena.start(
-        "ticker", "pull", "--every", _EVERY, "--through-kafka", "--what", "marks", "--json", "--today", today,
+        "ticker", "pull", "--every", str(every), "--through-kafka", "--what", "marks", "--json", "--today", today,
         ESTATE_TOKEN=_TOKEN,
     )  # fmt: skip
     started = iter(range(1_000))
