@@ -26,7 +26,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -34,6 +34,7 @@ from typing import Any, Literal
 import structlog
 
 from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, Source, SourceStopped, Window
+from connectors.cursor_age import CursorAge
 from connectors.encoding import Encoder, RegistryAway, days, milliseconds
 from connectors.permission import NotPermitted, Permission
 from connectors.publisher import Publisher
@@ -41,7 +42,7 @@ from connectors.refused import RefusedFolder
 from connectors.state import SourceState, StateFolder
 from connectors.withdrawals import Withdrawals
 from rollcall import metrics
-from rollcall.errors import ConfigError, RollcallError
+from rollcall.errors import RollcallError
 
 __all__ = ["OVERLAP", "Outcome", "Pulled", "Runner", "What"]
 
@@ -103,8 +104,7 @@ class Runner:
         self._overlap = overlap
         self._permission = Permission(why_not)
         self._now = now
-        #: The cursor of every source met, by its id: for the metric of how far behind the oldest is.
-        self._cursors: dict[str, datetime] = {}
+        self._age = CursorAge(connector.name, state)
 
     async def round(
         self,
@@ -132,7 +132,7 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(source)) for source in sources]
         if window is None:
-            self._tell_cursor_age()
+            self._age.tell(self._now())
         return [task.result() for task in tasks]
 
     async def _pull_and_report(
@@ -146,7 +146,7 @@ class Runner:
                 pulled.outcome, pulled.why = "stopped", state.stopped
                 return pulled
             if state.cursor is not None:
-                self._cursors[source.id] = state.cursor
+                self._age.met(source.id, state.cursor)
             pull = self._begin(source, state, window, snapshot, tick)
             if what != "marks":
                 await self._publish_references(pull, state, pulled)
@@ -160,7 +160,7 @@ class Runner:
                 elif window is None:
                     place = pulled.place or state.place
                     self._state.change(source.id, lambda now: replace(now, cursor=pull.taken_at, place=place))
-                    self._cursors[source.id] = pull.taken_at
+                    self._age.met(source.id, pull.taken_at)
             if window is None and state.stopped is not None:
                 self._state.change(source.id, lambda now: replace(now, stopped=None, credential=None))
         except NotPermitted as error:
@@ -311,18 +311,6 @@ class Runner:
             await asyncio.to_thread(self._encoder.ready)
         self._permission.demand(source)
         await self._publisher.deliver(topic, key.encode("ascii"), self._encoder.encode(topic, dict(record)))
-
-    def _tell_cursor_age(self) -> None:
-        while self._cursors:
-            oldest = min(self._cursors, key=self._cursors.__getitem__)
-            with suppress(ConfigError):
-                kept = self._state.load(oldest).cursor
-                if kept is not None and kept > self._cursors[oldest]:
-                    self._cursors[oldest] = kept  # another process pulls this school now
-                    continue
-            age = (self._now() - self._cursors[oldest]).total_seconds()
-            metrics.CONNECTOR_CURSOR_AGE_SECONDS.labels(connector=self._connector.name).set(age)
-            return
 
 
 def _pull_id(name: str, source: Source, at: datetime, window: Window | None = None, snapshot: str | None = None) -> str:
