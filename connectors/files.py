@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 __all__ = ["Claim", "claimed", "locked", "write_durably"]
 
 #: Somebody who only looks whether a claim stands holds it for an instant; a claim waits so long for that (s).
 _LOOKERS_SECONDS = 0.2
+#: Who looks at a claim that several share asks so often whether it was only another who looked, and so far apart (s).
+_LOOKS, _BETWEEN_LOOKS_SECONDS = 4, 0.003
 
 
 def write_durably(file: Path, text: str) -> None:
@@ -46,18 +49,24 @@ def locked(lock: Path) -> Iterator[None]:
 
 
 class Claim:
-    """`with Claim(file) as ours:` tries to be the only one; `ours` is False when another process has claimed it."""
+    """`with Claim(file) as ours:` tries to be the only one; `ours` is False when another process has claimed it.
 
-    def __init__(self, file: Path) -> None:
+    shared: be one of several instead; whoever wants to be the only one is then refused, and refuses us.
+    patience: how long to wait for whoever holds it (s).
+    """
+
+    def __init__(self, file: Path, *, shared: bool = False, patience: float = _LOOKERS_SECONDS) -> None:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._handle = file.open("w")
+        self._kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        self._patience = patience
         self.ours = False
 
     def __enter__(self) -> bool:
-        deadline = time.monotonic() + _LOOKERS_SECONDS
+        deadline = time.monotonic() + self._patience
         while not self.ours:
             try:
-                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._handle, self._kind | fcntl.LOCK_NB)
                 self.ours = True
             except BlockingIOError:
                 if time.monotonic() > deadline:
@@ -72,12 +81,27 @@ class Claim:
 
 
 def claimed(file: Path) -> bool:
-    """Whether a process has claimed this now."""
+    """Whether a process has claimed this now, alone or with others."""
     try:
         with file.open() as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # nobody has it alone
+            for look in range(_LOOKS):
+                if look:
+                    time.sleep(_BETWEEN_LOOKS_SECONDS)
+                if _free(handle):
+                    return False
+            return True
     except FileNotFoundError:
         return False
     except BlockingIOError:
         return True
-    return False
+
+
+def _free(handle: IO[str]) -> bool:
+    """Whether nobody else holds it, shared or alone."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a try that fails gives up what one had
+        return False
+    return True

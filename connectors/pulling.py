@@ -24,7 +24,7 @@ from rollcall.errors import ConfigError
 if TYPE_CHECKING:
     from rollcall.settings import Settings
 
-__all__ = ["parts_of", "run"]
+__all__ = ["parts_of", "run", "to_run"]
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ async def run(
         async with asyncio.TaskGroup() as group:
             running: dict[str, asyncio.Task[None]] = {}
             while True:
-                for name in _to_run(file, names):
+                for name in to_run(file, names):
                     if name not in running or running[name].done():
                         running[name] = group.create_task(_again(name, parts, plan, every, finished))
                 await asyncio.sleep(min(every, _LOOK_SECONDS))
@@ -84,7 +84,7 @@ async def _again(name: str, parts: Parts, plan: Plan, every: float, finished: Ca
     """Round after round of one source, as long as it is among the sources. What nobody foresaw ends no other source."""
     pulls = SourcePulls(name, parts, plan)
     try:
-        while name in _to_run(parts.file, [name]):
+        while name in to_run(parts.file, [name]):
             try:
                 done = await pulls.round()
             except Exception as error:
@@ -96,7 +96,7 @@ async def _again(name: str, parts: Parts, plan: Plan, every: float, finished: Ca
         await pulls.close()
 
 
-def _to_run(file: SourcesFile, names: Sequence[str]) -> list[str]:
+def to_run(file: SourcesFile, names: Sequence[str]) -> list[str]:
     """The sources to pull now. While the file cannot be read, those that are asked for: their rounds tell why."""
     try:
         held = file.current()

@@ -34,6 +34,7 @@ from typing import Any, Literal
 import structlog
 
 from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, Source, SourceStopped, Window
+from connectors.cursor_age import CursorAge
 from connectors.encoding import Encoder, RegistryAway, days, milliseconds
 from connectors.permission import NotPermitted, Permission
 from connectors.publisher import Publisher
@@ -75,7 +76,7 @@ class Pulled:
 
 class Runner:
     """Runs one connector's pulls. Safe to run for many sources at once; of the runners that share a state folder only
-    one may pull without a window.
+    one at a time may pull a school without a window.
 
     at_once: so many sources are pulled at the same time; one that fails or waits holds up none of the others.
     why_not: why a source may not be pulled at this moment, None when it may (`connectors.permission`).
@@ -103,8 +104,7 @@ class Runner:
         self._overlap = overlap
         self._permission = Permission(why_not)
         self._now = now
-        #: The cursor of every source met, by its id: for the metric of how far behind the oldest is.
-        self._cursors: dict[str, datetime] = {}
+        self._age = CursorAge(connector.name, state)
 
     async def round(
         self,
@@ -113,27 +113,31 @@ class Runner:
         window: Window | None = None,
         what: What = "all",
         snapshot: str | None = None,
+        tick: datetime | None = None,
         done: Callable[[Pulled], None] = lambda _pulled: None,
     ) -> list[Pulled]:
         """Pull every source once; `done` is told of each as it ends. The result is in the order of `sources`.
 
-        snapshot: the cut that its pages are for, `<name>/<cut>`. Raises nothing for a source that fails, or whose state
-        cannot be read or kept: its `Pulled` says so.
+        snapshot: the cut that its pages are for, `<name>/<cut>`. tick: the instant that the pulls are named after, when
+        somebody asked for them (the same again has the same id then); else the one they begin at. Raises nothing for a
+        source that fails, or whose state cannot be read or kept: its `Pulled` says so.
         """
 
         async def one(source: Source) -> Pulled:
             async with self._gate:
-                pulled = await self._pull_and_report(source, window, what, snapshot)
+                pulled = await self._pull_and_report(source, window, what, snapshot, tick)
             done(pulled)
             return pulled
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(source)) for source in sources]
         if window is None:
-            self._tell_cursor_age()
+            self._age.tell(self._now())
         return [task.result() for task in tasks]
 
-    async def _pull_and_report(self, source: Source, window: Window | None, what: What, snapshot: str | None) -> Pulled:
+    async def _pull_and_report(
+        self, source: Source, window: Window | None, what: What, snapshot: str | None, tick: datetime | None
+    ) -> Pulled:
         pulled = Pulled(source)
         name = self._connector.name
         try:
@@ -142,8 +146,8 @@ class Runner:
                 pulled.outcome, pulled.why = "stopped", state.stopped
                 return pulled
             if state.cursor is not None:
-                self._cursors[source.id] = state.cursor
-            pull = self._begin(source, state, window, snapshot)
+                self._age.met(source.id, state.cursor)
+            pull = self._begin(source, state, window, snapshot, tick)
             if what != "marks":
                 await self._publish_references(pull, state, pulled)
             if what != "roster":
@@ -156,7 +160,7 @@ class Runner:
                 elif window is None:
                     place = pulled.place or state.place
                     self._state.change(source.id, lambda now: replace(now, cursor=pull.taken_at, place=place))
-                    self._cursors[source.id] = pull.taken_at
+                    self._age.met(source.id, pull.taken_at)
             if window is None and state.stopped is not None:
                 self._state.change(source.id, lambda now: replace(now, stopped=None, credential=None))
         except NotPermitted as error:
@@ -184,11 +188,15 @@ class Runner:
         except (RollcallError, OSError) as error:
             log.error("state_not_kept", connector=self._connector.name, school=source.id, why=_why(error))
 
-    def _begin(self, source: Source, state: SourceState, window: Window | None, snapshot: str | None) -> Pull:
+    def _begin(
+        self, source: Source, state: SourceState, window: Window | None, snapshot: str | None, tick: datetime | None
+    ) -> Pull:
         now = self._now()
         taken_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
         return Pull(
-            id=f"{self._connector.name}:{source.id}:{taken_at:%Y%m%dT%H%M%S}.{taken_at.microsecond // 1000:03d}Z",
+            id=_pull_id(self._connector.name, source, taken_at)
+            if tick is None
+            else _pull_id(self._connector.name, source, tick, window, snapshot),
             source=source,
             taken_at=taken_at,
             since=None if window is not None or state.cursor is None else state.cursor - self._overlap,
@@ -304,10 +312,12 @@ class Runner:
         self._permission.demand(source)
         await self._publisher.deliver(topic, key.encode("ascii"), self._encoder.encode(topic, dict(record)))
 
-    def _tell_cursor_age(self) -> None:
-        if self._cursors:
-            age = (self._now() - min(self._cursors.values())).total_seconds()
-            metrics.CONNECTOR_CURSOR_AGE_SECONDS.labels(connector=self._connector.name).set(age)
+
+def _pull_id(name: str, source: Source, at: datetime, window: Window | None = None, snapshot: str | None = None) -> str:
+    """A function of what is asked for. Window and snapshot are named where other pulls may have the same instant."""
+    named = [name, source.id, f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z"]
+    named += [] if window is None else [f"{window.first_day}..{window.last_day}"]
+    return ":".join([*named, *([] if snapshot is None else [snapshot])])
 
 
 def _parts(said: MarksPage) -> list[MarksPage]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ __all__ = [
     "pulls_run",
     "reconcile_runs",
     "snapshot_runs",
+    "state_folder",
     "state_of",
 ]
 
@@ -108,13 +109,16 @@ class Round:
 class SourcePulls:
     """The pulls of one source. Its connector stays open from round to round, until something about it changes.
 
-    share: of the source's rate limit. Close it with `close`.
+    share: of the source's rate limit; with one it moves no cursor. among: the part of all that is done for the source
+    that falls to this process, where several share its schools, each school pulled by one at a time
+    (`connectors.requested`); None: it is the only one. Close it with `close`.
     """
 
     name: str
     parts: Parts
     plan: Plan
     share: float | None = None
+    among: float | None = None
     _opened: tuple[str, Access] | None = None
     _connector: Connector | None = None
     _runner: Runner | None = None
@@ -131,18 +135,26 @@ class SourcePulls:
 
     async def round(self) -> Round:
         """Pull every school that is in force today and permits it, once. Raises nothing but programming errors."""
-        what = self.plan.what
-        if what == "all" and time.monotonic() - self._rosters_read < self.plan.roster_every:
-            what = "marks"
+        what = self.due()
         try:
             sources, failing = await self.schools()
             pulled = await self.pull(sources, what=what)
         except (RollcallError, OSError) as error:
             log.error("source_failed", connector=self.name, why=str(error))
             return Round(self.name, why=str(error))
+        self.asked(what)
+        return Round(self.name, [*pulled, *failing])
+
+    def due(self) -> What:
+        """What to pull now: rosters are not read in every round."""
+        if self.plan.what == "all" and time.monotonic() - self._rosters_read < self.plan.roster_every:
+            return "marks"
+        return self.plan.what
+
+    def asked(self, what: What) -> None:
+        """This was pulled, or asked for."""
         if what == "all":
             self._rosters_read = time.monotonic()
-        return Round(self.name, [*pulled, *failing])
 
     async def schools(self) -> tuple[list[Source], list[Pulled]]:
         """The schools to pull now, and those that cannot be for want of a secret.
@@ -176,19 +188,21 @@ class SourcePulls:
         window: Window | None = None,
         what: What = "all",
         snapshot: str | None = None,
+        tick: datetime | None = None,
         done: Callable[[Pulled], None] = lambda _pulled: None,
     ) -> list[Pulled]:
-        """Pull these of the schools that `schools` gave, once."""
+        """Pull these of the schools that `schools` gave, once (`Runner.round`)."""
         if self._runner is None or not sources:
             return []
         span = window or self.plan.window
-        return await self._runner.round(sources, window=span, what=what, snapshot=snapshot, done=done)
+        return await self._runner.round(sources, window=span, what=what, snapshot=snapshot, tick=tick, done=done)
 
     def _claim(self) -> None:
-        """Only one process moves the cursors of a source: pulls of a school are sent in the order they were taken."""
+        """One process moves the cursors of a source, or several that share its schools: pulls of a school are sent in
+        the order they were taken."""
         if self._ours or self.plan.window is not None or self.share is not None:
             return
-        claim = Claim(pulls_run(self.parts.settings, self.name))
+        claim = Claim(pulls_run(self.parts.settings, self.name), shared=self.among is not None)
         self._ours = self._claims.enter_context(claim)
         if not self._ours:
             self._claims.close()
@@ -224,7 +238,8 @@ class SourcePulls:
         settings, name = self.parts.settings, self.name
         left = 1 - BACKFILL_SHARE if claimed(backfill_runs(settings, name)) else 1.0
         left -= RECONCILE_SHARE if claimed(reconcile_runs(settings, name)) else 0.0
-        return left - SNAPSHOT_SHARE if claimed(snapshot_runs(settings, name)) else left
+        left -= SNAPSHOT_SHARE if claimed(snapshot_runs(settings, name)) else 0.0
+        return left if self.among is None else left * self.among
 
 
 def state_folder(settings: Settings, name: str) -> Path:

@@ -100,6 +100,12 @@ KIOSK_EVENTS = Counter(
 ALERTS = Counter(
     "rollcall_alerts_total", "Alerts said, by kind: register_overdue, source_silent, quarantine_surge.", ["kind"]
 )
+PULL_REQUESTS = Counter(
+    "rollcall_pull_requests_total",
+    "Pull requests, by outcome: pulled, folded (a newer one did it too), incomplete, failed, stopped, expired (worth "
+    "nothing any more), elsewhere (of another installation), unreadable.",
+    ["outcome"],
+)
 
 # --- the ingest API ---------------------------------------------------------------------------------------------------
 INGEST_REQUESTS = Counter("rollcall_ingest_requests_total", "Requests to the ingest API, by HTTP status.", ["status"])
@@ -144,6 +150,7 @@ ALL: tuple[Metric, ...] = (
     REFERENCE_RELOADS,
     KIOSK_EVENTS,
     ALERTS,
+    PULL_REQUESTS,
     INGEST_REQUESTS,
     INGEST_REQUEST_SECONDS,
     CONNECTOR_PAGES,

@@ -86,6 +86,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("attendance.evidence.v1", _URN, "attendance"),
     Topic("attendance.kiosk.v1", _URN, "fact"),
     Topic("attendance.alert.v1", _URN, "fact"),
+    Topic("connector.pull-request.v1", _URN, "fact"),
     Topic("reference.school.v1", _URN, "reference"),
     Topic("reference.roster.v1", _URN, "reference"),
     Topic("reference.register.v1", _URN, "reference"),

@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
         "pull",
         epilog="Examples: [bold]rollcall pull --every 60s[/bold] all sources, for ever; "
         "[bold]rollcall pull --source wonde --window 2025-09-01 2025-09-12[/bold] reads two weeks whole; "
-        "[bold]rollcall pull --what roster[/bold]. Which sources: [bold]rollcall sources list[/bold].",
+        "[bold]rollcall pull --what roster[/bold]; [bold]rollcall pull --every 60s --through-kafka[/bold] with any "
+        "number of [bold]rollcall agents run pulls[/bold]. Which sources: [bold]rollcall sources list[/bold].",
     )(pull)
 
 
@@ -40,6 +41,12 @@ def pull(
     what: Annotated[str, typer.Option(help="all, roster or marks.")] = "all",
     at_once: Annotated[int, typer.Option(help="Schools of a source pulled at the same time.", min=1, max=256)] = 8,
     overlap: Annotated[float, typer.Option(help="Seconds before the last pull that are read again.", min=0)] = 120,
+    through_kafka: Annotated[
+        bool,
+        typer.Option(
+            help="Put a request for each school on Kafka, for the pulls agents to do (--at-once, --overlap: theirs)."
+        ),
+    ] = False,
     today: Annotated[
         datetime | None, typer.Option(help="The day it is, for a day that is played.", formats=["%Y-%m-%d"])
     ] = None,
@@ -96,6 +103,10 @@ def pull(
         structlog.get_logger().info("pulls_started", every_seconds=pause, metrics_port=server.port)
     try:
         names = source or ()
+        if through_kafka:
+            from rollcall.cli._asking import ask
+
+            raise typer.Exit(0 if ask(settings, plan, names, pause, as_json) else 1)
         if pause is not None:
             asyncio.run(pulling.run(settings, plan, names=names, every=pause, finished=told))
         rounds = asyncio.run(pulling.run(settings, plan, names=names))

@@ -13,7 +13,6 @@ A failure that waiting does not mend ends the process; nothing of its batch is m
 from __future__ import annotations
 
 import asyncio
-import ssl
 import tempfile
 import threading
 from abc import ABC, abstractmethod
@@ -26,12 +25,12 @@ import aiokafka.errors
 import confluent_kafka
 import faust
 import structlog
-from faust.auth import SASLCredentials, SSLCredentials
 
 from rollcall.errors import ClickHouseError, KafkaError, SchemaError
-from rollcall.settings import KafkaSettings, Settings
+from rollcall.settings import Settings
 from schemas.registry import RegistryAway, SchemaRefused
 from sinks.clickhouse import ClickHouseAway, first_line, is_passing
+from streams.agents.credentials import credentials
 
 __all__ = ["Agent", "Arrived", "Harness"]
 
@@ -83,6 +82,10 @@ class Agent(ABC):
         """Look at the world now, and say what is to be said. Repeated like `handle`."""
         raise NotImplementedError
 
+    async def leave(self) -> None:
+        """Called once when nothing more is handled, before `close`: what can only be given back in the loop."""
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Give connections back."""
@@ -109,6 +112,13 @@ class Harness:
     def stopping(self) -> bool:
         """Told to stop, or unable to go on."""
         return self._told_to_stop.is_set()
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions of the agent's topic are this process's now."""
+        if self._app is None:
+            return 0
+        return sum(one.topic == self._agent.topic for one in self._app.consumer.assignment())
 
     def not_ready(self) -> dict[str, str]:
         """What keeps the agent from its work, empty when nothing does (/readyz)."""
@@ -160,6 +170,7 @@ class Harness:
                         await work
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(app.stop(), _GRACE_S)
+                await self._agent.leave()
                 self._agent.close()
                 _log.info("agent_stopped", agent=self._agent.name)
 
@@ -212,7 +223,7 @@ class Harness:
         app = faust.App(
             self._group,
             broker=";".join(f"kafka://{one.strip()}" for one in settings.kafka.bootstrap.split(",")),
-            broker_credentials=_credentials(settings.kafka),
+            broker_credentials=credentials(settings.kafka),
             broker_session_timeout=session_s,
             broker_heartbeat_interval=max(session_s / 4, 0.2),
             broker_commit_interval=_COMMIT_EVERY_S,
@@ -272,20 +283,3 @@ def _broken(app: Any) -> KafkaError:
     """Faust's client of Kafka gave up. Its reason is named by its class: a message may quote what it read."""
     reason = type(app.crash_reason or app).__name__
     return KafkaError(f"the connection to Kafka broke down ({reason}): start the agent again")
-
-
-def _credentials(kafka: KafkaSettings) -> Any:
-    """What Faust needs of the settings for a broker that asks who we are; None for one that does not."""
-    if kafka.security_protocol == "plaintext":
-        return None
-    context = None
-    if kafka.security_protocol.endswith("ssl"):
-        context = ssl.create_default_context(
-            cafile=None if kafka.ssl_ca_location is None else str(kafka.ssl_ca_location)
-        )
-    if kafka.security_protocol == "ssl":
-        return SSLCredentials(context)
-    password = "" if kafka.sasl_password is None else kafka.sasl_password.get_secret_value()
-    return SASLCredentials(
-        username=kafka.sasl_username, password=password, mechanism=kafka.sasl_mechanism or "PLAIN", ssl_context=context
-    )

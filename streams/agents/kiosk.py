@@ -12,25 +12,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
-from confluent_kafka import TopicCollection
-from confluent_kafka.admin import AdminClient
 
-import schemas
 from rollcall import metrics
 from rollcall.domain.clock import london_date
 from rollcall.domain.upn import SCHEME, SCHEME_INVALID
-from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas import wire
 from schemas.encoding import Encoder
-from schemas.registry import Registry, UnknownSchemaId
 from sinks import kiosks, reference
 from sinks.clickhouse import connect
 from streams.agents import evidence
 from streams.agents.harness import Agent, Arrived, Harness
+from streams.agents.reading import Reading, Unreadable, described
 from streams.agents.timetables import Timetables
 from streams.frames import EVIDENCE
-from streams.reader import existing
 
 __all__ = ["TOPIC", "KioskAgent"]
 
@@ -59,9 +54,8 @@ class KioskAgent(Agent):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._registry = Registry(settings.registry.url)
+        self._reading = Reading(TOPIC, settings.registry.url)
         self._encoder = Encoder(settings.registry.url)
-        self._parsed: dict[int, schemas.Schema] = {}
         self._timetables = Timetables()
         self._client: Any = None
         self._topic_id = ""
@@ -69,7 +63,7 @@ class KioskAgent(Agent):
     async def begin(self, harness: Harness) -> None:
         """Learn the topic's UUID, under which refusals are kept. Raises KafkaError when there is no such topic."""
         await super().begin(harness)
-        self._topic_id = await asyncio.to_thread(self._identify)
+        self._topic_id = str((await asyncio.to_thread(described, self._settings, TOPIC)).topic_id)
 
     async def handle(self, batch: Sequence[Arrived]) -> None:
         """Evidence, then facts and refusals, of a batch."""
@@ -89,16 +83,11 @@ class KioskAgent(Agent):
 
     def close(self) -> None:
         """Give connections back."""
-        self._registry.close()
+        self._reading.close()
         if self._client is not None:
             self._client.close()
 
     # ---- in a thread of its own: what blocks
-
-    def _identify(self) -> str:
-        admin = AdminClient(self._settings.kafka.client_config(), logger=quiet_librdkafka())
-        (future,) = admin.describe_topics(TopicCollection([TOPIC]), request_timeout=30).values()
-        return str(existing(TOPIC, future).topic_id)
 
     def _connected(self) -> Any:
         if self._client is None:
@@ -119,33 +108,15 @@ class KioskAgent(Agent):
         return read, refused
 
     def _event(self, message: Arrived) -> Mapping[str, Any] | reference.Refused:
-        if message.value is None:
-            return self._refuse(message, "no_value", "the message has no value")
-        schema_id = 0
-        try:
-            schema_id = wire.schema_id(message.value)
-            event = wire.decode(self._writer(schema_id), message.value, schemas.parsed(TOPIC))
-        except UnknownSchemaId as error:
-            return self._refuse(message, "unknown_schema", str(error), schema_id)
-        except ValueError as error:
-            return self._refuse(message, "undecodable", str(error), schema_id)
-        if message.key != str(event["urn"]).encode():
-            return self._refuse(message, "key_mismatch", "the message's key is not its urn", schema_id)
+        event = self._reading.record(message)
+        if isinstance(event, Unreadable):
+            return self._refuse(message, *event)
+        schema_id = wire.schema_id(message.value or b"")
         if event["urn"] <= 0:
             return self._refuse(message, "unknown_school", "the URN is no URN", schema_id)
         if not all(_FIRST_YEAR <= event[name].year < _NO_YEAR for name in ("event_at", "pushed_at") if event[name]):
             return self._refuse(message, "bad_date", "event_at or pushed_at is no instant of ours", schema_id)
         return event
-
-    def _writer(self, schema_id: int) -> schemas.Schema:
-        """The schema an event was written with, parsed. Raises UnknownSchemaId for one of another kind of message."""
-        parsed = self._parsed.get(schema_id)
-        if parsed is None:
-            schema = self._registry.get(schema_id)
-            if schema.get("name") != schemas.load(TOPIC)["name"]:
-                raise UnknownSchemaId(f"schema id {schema_id} is {schema.get('name')}, not a kiosk event")
-            parsed = self._parsed[schema_id] = schemas.parse(schema)
-        return parsed
 
     def _refuse(self, message: Arrived, reason: str, detail: str, schema_id: int = 0) -> reference.Refused:
         return reference.Refused(

@@ -67,12 +67,16 @@ class Judged:
 class Arena:
     """`with Arena(home, seed, ticks) as arena:` gives a running stack with reference data applied, and no marks yet."""
 
-    def __init__(self, home: Path, seed: int, ticks: int, *, schools: int = 4, pupils: int = 1_200) -> None:
-        """`ticks`: portions of load at hand; four make a school day. Each is some hundred marks, dirt included."""
+    def __init__(
+        self, home: Path, seed: int, ticks: int, *, schools: int = 4, pupils: int = 1_200, feeds: str = "mixed"
+    ) -> None:
+        """`ticks`: portions of load at hand; four make a school day. Each is some hundred marks, dirt included.
+
+        feeds: how the schools' marks travel, as `Estate.make` has it."""
         self.random = random.Random(f"{seed}/torture")
         self.stack = EmbeddedStack(home)
         days = list(_school_days(-(-ticks // 4)))
-        self.estate = Estate.make(seed, schools, pupils, days, Dirt.default())
+        self.estate = Estate.make(seed, schools, pupils, days, Dirt.default(), feeds=feeds)
         self.commands: list[Command] = []
         #: What the judge found last.
         self.found: Judged | None = None

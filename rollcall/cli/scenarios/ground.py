@@ -118,6 +118,15 @@ class Gauge:
             for topic, partition, topic_id in self._partitions[kind]
         }
 
+    def written(self, topic: str) -> int:
+        """How many messages were ever put on a topic of ours."""
+        return sum(
+            self._watermarks(name, partition)[1]
+            for places in self._partitions.values()
+            for name, partition, _ in places
+            if name == topic
+        )
+
     def _watermarks(self, topic: str, partition: int) -> tuple[int, int]:
         """A partition that was just made may have no leader for a moment."""
         for _ in range(50):

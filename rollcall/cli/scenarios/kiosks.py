@@ -19,6 +19,7 @@ from connectors.publisher import Publisher
 from rollcall.cli.reconcile import watermarks
 from rollcall.cli.scenarios.arena import PATIENCE_S, Arena
 from rollcall.cli.scenarios.ground import load
+from rollcall.cli.scenarios.killed import Line
 from rollcall.cli.scenarios.processes import wait_until
 from rollcall.settings import Settings
 from sinks.reconcile import reconcile
@@ -48,6 +49,7 @@ class Result:
     #: Messages and marks that reconcile cannot account for; rows that verify rebuilds otherwise.
     gap: int = 0
     differences: int = 0
+    facts: int = 0
 
     @property
     def harmless(self) -> bool:
@@ -57,9 +59,20 @@ class Result:
             for name in ("lost", "wrong", "surplus", "facts_lost", "facts_wrong", "statutory", "gap", "differences")
         )
 
+    def line(self) -> Line:
+        """Expected are pieces of evidence and facts. Wrong is also what nothing gave, or the worker made of it."""
+        return Line(
+            "kiosk",
+            self.kills,
+            self.evidence + self.facts,
+            self.lost + self.facts_lost,
+            self.repeats,
+            sum((self.wrong, self.surplus, self.facts_wrong, self.statutory, self.gap, self.differences)),
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The document of `rollcall agents torture --json`."""
-        return {"harmless": self.harmless, **asdict(self)}
+        return {"harmless": self.harmless, **self.line()._asdict(), **asdict(self)}
 
     def told(self) -> list[str]:
         """The same for a person."""
@@ -158,6 +171,7 @@ def compare(
         lost=len(wanted.keys() - found.keys()),
         wrong=wrong,
         surplus=surplus,
+        facts=len(must),
         facts_lost=len(must.keys() - facts.keys()),
         facts_wrong=facts_wrong + len(facts.keys() - must.keys()) + abs(
             sum(bool(one[3]) for one in facts.values()) - len(wanted)
