@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.estate.judge_ledger import Expected
 from connectors.estate.makes import MAKES
+from connectors.estate.marks import EVIDENCE
 from connectors.estate.messages import PulledRecord, PupilRefs
 from connectors.estate.schools import SOURCES
 from connectors.estate.topic_log import Decoded, Logged
@@ -19,7 +20,10 @@ __all__ = ["judge_sent", "judge_truth"]
 
 
 def judge_sent(estate: Estate, decoded: Decoded, refs: PupilRefs) -> Finding:
-    """Whether the topics hold what was sent and served: nothing lost at the edge, nothing changed, nothing invented."""
+    """Whether the topics hold what was sent and served: nothing lost at the edge, nothing changed, nothing invented.
+
+    Evidence is not sent but concluded from what kiosks send: who plays kiosks compares it (`kiosks.Kiosks.evidence`).
+    """
     finding = Finding(rows=len(decoded))
     poisoned = {(one.topic, one.partition, one.offset) for one in estate.poison}
     at = {message.arrival[:3]: record for message, record in decoded}
@@ -35,7 +39,7 @@ def judge_sent(estate: Estate, decoded: Decoded, refs: PupilRefs) -> Finding:
             finding.add("lost", f"acknowledged at {place}, and something else stands there")
     last_seen: dict[tuple[int, str], str | None] = {}
     for message, record in decoded:
-        if isinstance(record, str) or message.arrival[:3] in poisoned:
+        if isinstance(record, str) or message.arrival[:3] in poisoned or message.arrival.topic == EVIDENCE:
             continue
         if record["source"] in SOURCES:
             if record not in sent.get(record["submission_id"], ()):

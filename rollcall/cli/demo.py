@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rollcall.cli.scenarios.day import Day, Found
+    from rollcall.cli.scenarios.day import Day
+    from rollcall.cli.scenarios.found import Found
 
 __all__ = ["register"]
 
@@ -45,9 +46,9 @@ def demo(
 ) -> None:
     """Play one school day of a trust on this machine, with everything that goes wrong in one, and prove the answer.
 
-    Real Kafka, a schema registry, the real ClickHouse engine, the ingest API, the pulls, the reference loader
-    and the worker, each a process of its own; the schools are simulated. Exit 0 only when the answer is equal to the
-    truth that the simulated schools know, and every message and every mark is accounted for.
+    Real Kafka, a schema registry, the real ClickHouse engine, the ingest API, the pulls, the reference loader, the
+    kiosk agent and the worker, each a process of its own; the schools are simulated. Exit 0 only when the answer is
+    equal to the truth that the simulated schools know, and every message and every mark is accounted for.
     """
     from rich.console import Console
 
@@ -74,6 +75,7 @@ def _show(found: Found, day: Day, keep: bool) -> None:
     report.show(replace(found.report, exceptions={}, quarantined={}))  # they follow, with what they are
     _show_missing(found)
     _show_findings(found)
+    _show_desks(found)
     _show_proofs(found)
     if keep:
         _show_further(day)
@@ -106,6 +108,16 @@ def _show_findings(found: Found) -> None:
                 table.add_row(name, f"{count:,}", str(schools), what)
         table.title_style = "bold"
         console.print(table)
+
+
+def _show_desks(found: Found) -> None:
+    desks = found.desks
+    became = ", ".join(f"{count:,} {what}" for what, count in desks.became.items() if what not in ("none", "refused"))
+    typer.secho(f"Kiosks at {desks.schools} schools: {desks.sign_ins:,} sign-ins", bold=True)
+    typer.echo(
+        f"  {became}: evidence, in the history and in no figure above (rule 17)\n"
+        f"  {desks.became.get('refused', 0):,} refused, {desks.became.get('none', 0):,} of nobody on a roster\n"
+    )
 
 
 def _show_proofs(found: Found) -> None:

@@ -140,6 +140,19 @@ class Gauge:
             applied.get(place, 0) >= high for place, (low, high) in self.holds("reference").items() if high > low
         )
 
+    def followed(self, topic: str, group: str) -> bool:
+        """Whether a consumer group has committed all that is on a topic."""
+        consumer = Consumer({**self._settings.kafka.client_config(), "group.id": group}, logger=quiet_librdkafka())
+        places = [
+            TopicPartition(name, one) for ours in self._partitions.values() for name, one, _ in ours if name == topic
+        ]
+        try:
+            reached = consumer.committed(places, _TIMEOUT)
+        finally:
+            consumer.close()
+        ends = {one.partition: self._watermarks(topic, one.partition)[1] for one in places}
+        return all(max(0, one.offset) >= ends[one.partition] for one in reached)
+
     def taken(self) -> Taken:
         """How far the worker's group is with what is on the mark topics now."""
         rows = self._client.query(load("ledger_taken"), parameters={"group": self._settings.worker.group}).result_rows
