@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from connectors.estate.judge_ledger import Expected
@@ -75,7 +76,7 @@ def _seen_page(
             finding.add("wrong", f"{message.arrival[:3]}: a record that was not served so")
     for record_id in record["deletions"]:
         last_seen[urn, record_id] = None
-        if record_id not in held or held[record_id].deleted_at is None:
+        if record_id not in held or not held[record_id].been_gone:
             finding.add("wrong", f"{message.arrival[:3]}: a deletion of what is not gone")
 
 
@@ -83,7 +84,9 @@ def _served(make: str, one: PulledRecord, mark: Mapping[str, Any]) -> bool:
     """Whether a mark is what the school's MIS showed of the record at some time."""
     said = (mark["pupil_scheme"], mark["pupil_ref"], mark["session_date"], mark["session"], mark["period"])
     shown = (make, one.pupil_ref, one.session_date, one.session, one.period)
-    times = one.served_times if MAKES[make].shows_modified else {None}
+    times: set[datetime | None] = set(one.served_times) if MAKES[make].shows_modified else {None}
+    if MAKES[make].also_undated:
+        times.add(None)
     return said == shown and mark["code"] in one.served and mark["modified_at"] in times
 
 
