@@ -32,7 +32,10 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     schools: Annotated[
-        int, typer.Option(min=2, help="Academies of the trust; half post registers, half are pulled.")
+        int,
+        typer.Option(
+            min=2, help="Academies of the trust; half post registers, half are pulled, from every make of MIS."
+        ),
     ] = 48,
     pupils: Annotated[int, typer.Option(min=50, help="Pupils, over all schools.")] = 36_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 1,
@@ -73,6 +76,8 @@ def _show(found: Found, day: Day, keep: bool) -> None:
     from rollcall.cli import report
 
     report.show(replace(found.report, exceptions={}, quarantined={}))  # they follow, with what they are
+    told = ", ".join(f"{count} by {make}" for make, count in sorted(found.makes.items(), key=lambda one: -one[1]))
+    typer.echo(f"\nHow their marks came, in schools: {told}")
     _show_missing(found)
     _show_findings(found)
     _show_desks(found)

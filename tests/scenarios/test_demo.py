@@ -14,10 +14,12 @@ import clickhouse_connect
 import httpx
 import pytest
 
+from connectors.estate.makes import MAKES
 from rollcall.stack import EmbeddedStack
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.stack]
-SMALL = ("--schools", "6", "--pupils", "1500")
+#: Enough schools for one of every make.
+SMALL = ("--schools", "14", "--pupils", "1800")
 
 
 def rollcall(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -53,6 +55,9 @@ def test_a_demo_is_equal_to_the_truth_and_can_be_looked_into_and_played_again(ho
     assert {"undecodable", "unknown_schema", "no_value", "key_mismatch", "unknown_pupil"} <= set(first["quarantined"])
     assert {"unmapped_code", "not_on_roll", "upn_invalid"} <= set(first["exceptions"])
     assert first["missing_registers"] > 0
+
+    assert set(first["schools_by_make"]) == {*MAKES, "ingest API"}
+    assert first["schools_by_make"]["arbor"] == 1
 
     # Every sign-in of a pupil is evidence in the history, and in no figure.
     kiosks = first["kiosks"]

@@ -15,8 +15,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,14 +27,16 @@ from typing import Any, Protocol
 from connectors.estate.dirt import Dirt
 from connectors.estate.estate import Estate
 from connectors.estate.judge import judge
+from connectors.estate.makes import FEW, TRUST
 from connectors.estate.schools import SOURCES
+from connectors.estate.servers import Servers
 from connectors.pupils import UpnKey
 from rollcall.cli.reconcile import watermarks
 from rollcall.cli.scenarios.found import Found
 from rollcall.cli.scenarios.front_desk import FrontDesk
-from rollcall.cli.scenarios.ground import Gauge, Taken, define, lay, load, rounds, sender_keys, sources_of
+from rollcall.cli.scenarios.ground import Gauge, Taken, clear, define, lay, load, rounds, sender_keys, sources_of
 from rollcall.cli.scenarios.processes import Command, remember, stop_remembered, wait_until
-from rollcall.errors import UsageError
+from rollcall.errors import StackError, UsageError
 from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
 from rollcall.stack.home import port_is_free, write_atomically
@@ -49,7 +51,9 @@ __all__ = ["Day", "Plan", "Teller", "surroundings"]
 _MARK = "demo.json"
 #: Kept when a folder is cleared: the ports, so that addresses stay the same from demo to demo.
 _KEPT = frozenset({"ports.json", "stack.lock", _MARK})
-_TOKEN = "estate-token"
+_TOKEN = "estate:token"
+#: Where schools that only export drop their files.
+_EXPORTS = "exports"
 #: Before which tick kiosks tell of the morning (False), and of the afternoon.
 _SIGN_INS = {0: False, 2: True}
 #: How far pulls reach back (s). The default of 120 would read the whole demo again each time.
@@ -117,7 +121,7 @@ class Day:
         client = connect(self.settings.clickhouse)
         gauge = Gauge(self.settings, client)
         try:
-            with estate.serve(token=_TOKEN) as servers:
+            with estate.serve(token=_TOKEN, folder=self.stack.home / _EXPORTS) as servers:
                 with self._part("Schools, rosters, timetables, codes"):
                     self._start("reference", "reference", "run")
                     pulling, sources = self._start_pulls(sources_of(estate, servers))
@@ -132,7 +136,7 @@ class Day:
                     desk = FrontDesk(self.settings, estate, refs, plan.day)
                     self.ingest_url = ingest.hear(r"ingest API: (\S+)", _START_S)[1]
                     posted = self._post(estate, keys, desk)
-                    pulls = self._last_pull(pulling, sources)
+                    pulls = self._last_pull(pulling, sources, servers)
                 with self._part("Marks taken in and derived"):
                     wait_until("the kiosk agent", lambda: desk.done(gauge), _DRAIN_S, self.commands, 0.2)
                     gauge.drain(_DRAIN_S, self._check, self._tell_taken)
@@ -152,7 +156,7 @@ class Day:
             stop_remembered(home)
             for service in list(self.stack.pids()):
                 self.stack.kill(service)  # its data goes anyway
-            _clear(home)
+            clear(home, _KEPT)
         self.stack.up()
         self.settings = Settings.load(home=home)
         lay(self.settings)
@@ -220,12 +224,29 @@ class Day:
             self._check()
         return posted
 
-    def _last_pull(self, pulls: Command, sources: list[str]) -> int:
-        """Wait for a round that began after the last change, then end the pulls: the MIS ends with this process."""
+    def _last_pull(self, pulls: Command, sources: list[str], servers: Servers) -> int:
+        """Wait for a round that began after the last change, then end the pulls: the MIS ends with this process.
+
+        Where nothing else tells what is gone, the day is then pulled whole, as an operator's night does (rule 18).
+        """
         begun = rounds(pulls, sources)
-        wait_until("the last pull", lambda: rounds(pulls, sources) >= begun + 2, _REFERENCE_S, self.commands)
+
+        def over() -> bool:
+            return not servers.waiting and rounds(pulls, sources) >= begun + 2
+
+        wait_until("the last pull", over, _REFERENCE_S, self.commands)
         pulls.stop()
         self.commands.remove(pulls)
+        asked = [option for make, one in servers.items() if one.asked_whole for option in ("--source", make)]
+        if asked:
+            day = self.plan.day.isoformat()
+            whole = self._start(
+                "pull-whole", "pull", *asked, "--window", day, day, "--today", day, "--what", "marks",
+                ESTATE_TOKEN=_TOKEN,
+            )  # fmt: skip
+            self.commands.remove(whole)
+            if whole.wait(_REFERENCE_S):
+                raise StackError(f"the pull of the whole day left with {whole.exit_code} (log: {whole.log})")
         return rounds(pulls, sources)
 
     def _tell_taken(self, taken: Taken) -> None:
@@ -244,11 +265,12 @@ class Day:
             )
             desks = desk.judge(client)
             verdict.tables |= desks.findings
+        makes = dict(Counter(school.make if school.pulled else "ingest API" for school in estate.schools))
         with self._part("The answer"):
             report = day_report(client, self.plan.day, "phase", headline=False)
             missing = client.query(load("missing_registers"), parameters={"day": self.plan.day}).result_rows
             findings = client.query(load("findings")).result_rows
-        return Found(verdict, account, rebuilt, report, list(missing), list(findings), posted, pulls, desks)
+        return Found(verdict, account, rebuilt, report, list(missing), list(findings), posted, pulls, desks, makes)
 
     @contextlib.contextmanager
     def _part(self, what: str) -> Iterator[None]:
@@ -260,22 +282,11 @@ class Day:
 
 def _draw(plan: Plan) -> Estate:
     try:
-        estate = Estate.make(plan.seed, plan.schools, plan.pupils, [plan.day], Dirt.default())
+        estate = Estate.make(plan.seed, plan.schools, plan.pupils, [plan.day], Dirt.default(), makes=TRUST, few=FEW)
     except ValueError as error:
         raise UsageError(str(error)) from None
     estate.script  # noqa: B018 - drawn here, beside the start of the stack
     return estate
-
-
-def _clear(home: Path) -> None:
-    """Remove what a demo made. Nothing outside the folder is followed."""
-    for path in home.iterdir():
-        if path.name in _KEPT:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def surroundings(home: Path) -> str:

@@ -17,7 +17,8 @@ __all__ = ["Found"]
 
 @dataclass
 class Found:
-    """What came of the day. `findings`: (finding, accepted, how many, schools, what it is, what to do)."""
+    """What came of the day. `findings`: (finding, accepted, how many, schools, what it is, what to do).
+    `makes`: schools by how their marks came."""
 
     verdict: Verdict
     account: Reconciliation
@@ -28,6 +29,7 @@ class Found:
     posted: int
     pulls: int
     desks: Desks
+    makes: dict[str, int]
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -49,6 +51,7 @@ class Found:
             "missing_registers": sum(len(registers) for _, _, registers, _ in self.missing),
             "standing": self.verdict.standing,
             "kiosks": self.desks.as_json(),
+            "schools_by_make": self.makes,
             "truth": self.verdict.as_json(),
             "report": self.report.as_json(),
             "seconds": round(sum(self.seconds.values()), 1),
