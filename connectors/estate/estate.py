@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ from connectors.estate.pupils import Pupils, academic_year_of, make_pupils
 from connectors.estate.registers import write_registers
 from connectors.estate.schools import School, make_schools
 from connectors.estate.script import TICKS, Calendar, EndKey, Script, code_maps, merge_ends
-from connectors.estate.server import EstateServer
+from connectors.estate.server import Serving
 from connectors.estate.servers import Servers
 from rollcall.domain.codes import PROVISIONAL
 
@@ -65,6 +67,8 @@ class Estate:
     records: dict[int, dict[str, PulledRecord]] = field(default_factory=dict)
     poison: list[direct.Poison] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    #: Told of each tick when it has happened: they write files.
+    exports: list[Callable[[int], None]] = field(default_factory=list)
 
     @classmethod
     def make(
@@ -78,11 +82,12 @@ class Estate:
         ahead_of: date | None = None,
         feeds: str = "mixed",
         makes: Sequence[str] = MIX,
+        few: str | None = None,
     ) -> Estate:
         """An estate of `schools` schools and exactly `pupils` pupils over the given school days.
 
-        ahead_of: marks dated ahead lie a week after this day and after every date (default: today). feeds and
-        makes: how marks travel (`make_schools`). Raises ValueError for a date on which schools are closed, and for a
+        ahead_of: marks dated ahead lie a week after this day and after every date (default: today). feeds, makes
+        and few: how marks travel (`make_schools`). Raises ValueError for a date on which schools are closed, and for a
         feed or a make that is none.
         """
         days = sorted(dates)
@@ -91,7 +96,7 @@ class Estate:
         for day in days:
             if day.weekday() > 4 or not calendar.open(day):
                 raise ValueError(f"{day} is no school day of the estate: take a weekday in term")
-        made = make_schools(seed, schools, pupils, feeds, makes)
+        made = make_schools(seed, schools, pupils, feeds, makes, few)
         return cls(
             seed=seed,
             schools=made,
@@ -132,36 +137,41 @@ class Estate:
         return reference.publish(self, client, registry_url, refs, pulled_rosters=pulled_rosters)
 
     @contextmanager
-    def serve(self, host: str = "127.0.0.1", port: int = 0, token: str = "estate-token") -> Iterator[Servers]:
+    def serve(
+        self, host: str = "127.0.0.1", port: int = 0, token: str = "estate-token", folder: Path | None = None
+    ) -> Iterator[Servers]:
         """Serve every make that schools are pulled from, until the block ends, each on its own port, from `port` on.
 
-        The servers show what `advance` has made known so far.
+        folder: where exports are dropped, kept afterwards; None: one that is removed. The servers show what `advance`
+        has made known so far.
         """
-        servers = Servers(self, host, port, token)
-        try:
-            yield servers
-        finally:
-            servers.close()
+        with TemporaryDirectory(prefix="rollcall-estate-") as removed:
+            servers = Servers(self, host, port, token, folder or Path(removed))
+            try:
+                yield servers
+            finally:
+                servers.close()
 
-    def sources(self, servers: Mapping[str, EstateServer], secret: str = "env:ESTATE_TOKEN") -> list[dict[str, Any]]:
+    def sources(self, servers: Mapping[str, Serving], secret: str = "env:ESTATE_TOKEN") -> list[dict[str, Any]]:
         """How the pulled schools are pulled: for each make its name, address, secret (by reference) and schools."""
         return [
             {
                 "make": make,
                 "name": make,
                 "base_url": server.base_url,
-                "secret": secret,
+                **({"secret": secret} if server.needs_secret else {}),
                 "schools": [
                     {"id": school.source_id, "urn": school.urn, "code_scheme": school.pulled_scheme}
                     for school in server.schools.values()
                 ],
-                "options": {},
+                "options": server.options,
             }
             for make, server in servers.items()
         ]
 
     def advance(self, tick: int) -> int:
-        """Let what happens at pulled schools in this tick happen, now; returns how many changes. Once per tick."""
+        """Let what happens at pulled schools in this tick happen, now, and those that export write their files; returns
+        how many changes. Once per tick."""
         with self.lock:
             if tick in self.played:
                 return 0
@@ -173,10 +183,13 @@ class Estate:
                     change.new.sequence, change.new.updated_at = len(held), now
                     held[change.record_id] = change.new
                 elif change.code is None:
-                    held[change.record_id].deleted_at = now
+                    held[change.record_id].deleted_at, held[change.record_id].been_gone = now, True
                 else:
-                    held[change.record_id].code, held[change.record_id].updated_at = change.code, now
-            return len(self.script.changes[tick])
+                    known = held[change.record_id]
+                    known.code, known.updated_at, known.deleted_at = change.code, now, None
+        for export in self.exports:
+            export(tick)
+        return len(self.script.changes[tick])
 
     async def play(
         self,

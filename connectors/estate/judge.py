@@ -18,6 +18,7 @@ from connectors.estate.judge_ledger import Expected
 from connectors.estate.judge_sent import judge_sent, judge_truth
 from connectors.estate.judge_tables import judge_tables
 from connectors.estate.known import world_of
+from connectors.estate.marks import EVIDENCE
 from connectors.estate.messages import PupilRefs
 from connectors.estate.outcomes import ReferenceModel, feed
 from connectors.estate.topic_log import Decoded, decode, read_topics
@@ -69,6 +70,7 @@ def expect(
         if place.item < 0:
             continue
         verdict.marks += 1
+        verdict.evidence += place.topic == EVIDENCE
         verdict.accepted += outcome.outcome == "accepted"
         verdict.unchanged += outcome.outcome == "unchanged"
         verdict.superseded += outcome.superseded

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from connectors.estate.judge_ledger import Expected
 from connectors.estate.makes import MAKES
+from connectors.estate.marks import EVIDENCE
 from connectors.estate.messages import PulledRecord, PupilRefs
 from connectors.estate.schools import SOURCES
 from connectors.estate.topic_log import Decoded, Logged
@@ -19,7 +21,10 @@ __all__ = ["judge_sent", "judge_truth"]
 
 
 def judge_sent(estate: Estate, decoded: Decoded, refs: PupilRefs) -> Finding:
-    """Whether the topics hold what was sent and served: nothing lost at the edge, nothing changed, nothing invented."""
+    """Whether the topics hold what was sent and served: nothing lost at the edge, nothing changed, nothing invented.
+
+    Evidence is not sent but concluded from what kiosks send: who plays kiosks compares it (`kiosks.Kiosks.evidence`).
+    """
     finding = Finding(rows=len(decoded))
     poisoned = {(one.topic, one.partition, one.offset) for one in estate.poison}
     at = {message.arrival[:3]: record for message, record in decoded}
@@ -35,7 +40,7 @@ def judge_sent(estate: Estate, decoded: Decoded, refs: PupilRefs) -> Finding:
             finding.add("lost", f"acknowledged at {place}, and something else stands there")
     last_seen: dict[tuple[int, str], str | None] = {}
     for message, record in decoded:
-        if isinstance(record, str) or message.arrival[:3] in poisoned:
+        if isinstance(record, str) or message.arrival[:3] in poisoned or message.arrival.topic == EVIDENCE:
             continue
         if record["source"] in SOURCES:
             if record not in sent.get(record["submission_id"], ()):
@@ -71,7 +76,7 @@ def _seen_page(
             finding.add("wrong", f"{message.arrival[:3]}: a record that was not served so")
     for record_id in record["deletions"]:
         last_seen[urn, record_id] = None
-        if record_id not in held or held[record_id].deleted_at is None:
+        if record_id not in held or not held[record_id].been_gone:
             finding.add("wrong", f"{message.arrival[:3]}: a deletion of what is not gone")
 
 
@@ -79,7 +84,9 @@ def _served(make: str, one: PulledRecord, mark: Mapping[str, Any]) -> bool:
     """Whether a mark is what the school's MIS showed of the record at some time."""
     said = (mark["pupil_scheme"], mark["pupil_ref"], mark["session_date"], mark["session"], mark["period"])
     shown = (make, one.pupil_ref, one.session_date, one.session, one.period)
-    times = one.served_times if MAKES[make].shows_modified else {None}
+    times: set[datetime | None] = set(one.served_times) if MAKES[make].shows_modified else {None}
+    if MAKES[make].also_undated:
+        times.add(None)
     return said == shown and mark["code"] in one.served and mark["modified_at"] in times
 
 

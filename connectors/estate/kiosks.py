@@ -45,17 +45,23 @@ class KioskDirt:
 
 @dataclass(frozen=True)
 class Kiosks:
-    """The kiosks of an estate. One kiosk a school, all of one source."""
+    """The kiosks of an estate, all of one source. One kiosk a school, or at every n-th school only (`every`)."""
 
     estate: Estate
     refs: PupilRefs
     dirt: KioskDirt = KioskDirt()
+    every: int = 1
+
+    @property
+    def schools(self) -> list[School]:
+        """The schools that have one."""
+        return self.estate.schools[:: self.every]
 
     def events(self, day: date) -> list[dict[str, Any]]:
         """The records of `attendance.kiosk.v1` of a school day, in order of time, repeats after their first."""
         truth = draw_day(self.estate.seed, self.estate.pupils, day)
         found: list[dict[str, Any]] = []
-        for school in self.estate.schools:
+        for school in self.schools:
             dice = random.Random(f"{self.estate.seed}/kiosk/{school.urn}/{day}")
             skew = _SKEW if dice.random() < self.dirt.skewed else timedelta()
             for row, ref in zip(self.estate.pupils.of(school), self._references(school), strict=True):
@@ -80,7 +86,7 @@ class Kiosks:
 
     def evidence(self, events: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """submission_id -> the record of `attendance.evidence.v1` that must come of these events, as decoded."""
-        windows = {school.urn: self._windows(school) for school in self.estate.schools}
+        windows = {school.urn: self._windows(school) for school in self.schools}
         found = {}
         for event in events:
             said = _evidence(event, windows[event["urn"]])

@@ -80,7 +80,8 @@ def world_of(estate: Estate, refs: PupilRefs) -> World:
                 name for flag, name in ((UPN_INVALID, "upn_invalid"), (UPN_SHARED, "upn_shared")) if flags & flag
             )
             known = Known(row, findings)
-            pupils[school.urn, "mis", estate.pupils.mis_id(row)] = known
+            if school.tells_mis_id:
+                pupils[school.urn, "mis", estate.pupils.mis_id(row)] = known
             if school.pulled:
                 pupils[school.urn, school.make, school.pupil_id(row)] = known
             pupils[school.urn, *named] = Known(None, findings) if carried[named] > 1 else known

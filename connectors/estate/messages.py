@@ -120,7 +120,8 @@ class PulledRecord:
     """A record of a school's MIS, one mark of a session (or, with a period, of a lesson), as it stands there now.
 
     `pupil_ref` is what the MIS calls the pupil. `served` lists the codes that went out in an answer, in order, None for
-    its deletion; `served_times` the modified times that went out with them, where the make shows any.
+    its deletion; `served_times` the modified times that went out with them, where the make shows any. `twice`: its MIS
+    shows it in two places, the same. `been_gone`: it was deleted at some time, back again or not.
     """
 
     record_id: str
@@ -131,6 +132,8 @@ class PulledRecord:
     code: str
     period: str | None = None
     sequence: int = 0
+    twice: bool = False
+    been_gone: bool = False
     updated_at: datetime | None = None
     deleted_at: datetime | None = None
     served: list[str | None] = field(default_factory=list)
@@ -144,7 +147,8 @@ class PulledRecord:
 
 
 class PulledChange(NamedTuple):
-    """One change at a pulled school: a new record, a record's new code, or a deletion (code None)."""
+    """One change at a pulled school: a new record, a record's new code (one that was gone is there again), or a
+    deletion (code None)."""
 
     urn: int
     record_id: str

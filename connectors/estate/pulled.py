@@ -97,13 +97,22 @@ class _Writer:
             self._stands(record)
         if kind == "twice_equal":
             # A second record for the same pupil and session is met now and then: Wonde is known for it.
-            self._create(tick, row, session, final)
+            if self.make.place is None:
+                self._create(tick, row, session, final)
+            record.twice = self.make.place is not None
         elif kind == "unknown_pupil":
             self._create(tick, UNKNOWN, session, final)
 
     def _delete(self, tick: int, record: PulledRecord, row: int, session: str, code: str) -> None:
-        """Gone after a pull may have seen it; gone before any did; or gone and made anew under another id."""
+        """Gone after a pull may have seen it; gone before any did; or gone and made anew, under another id where ids do
+        not name places: there it is first away for a while."""
         way = self.random.randrange(3)
+        if way == 2 and self.make.place is not None:
+            gone = tick + 1 if session == "AM" else tick
+            self._change(gone, record, None)
+            self._change(gone + 1, record, code)
+            self._stands(record)
+            return
         self._change(tick if way == 0 else tick + 1, record, None)
         if way == 2:
             self._stands(self._create(tick + 1, row, session, code))
@@ -127,8 +136,12 @@ class _Writer:
         day = self.day.session_date
         known = row != UNKNOWN
         pupil_ref = self.school.pupil_id(row) if known else self.make.stranger_id(self.random.randrange(10**7, 10**8))
+        if self.make.place is None:
+            record_id = self.make.record_id(self.school.index, day.toordinal() % 10_000, self.records)
+        else:
+            record_id = self.make.place(pupil_ref, session_date or day, session, period)
         record = PulledRecord(
-            record_id=self.make.record_id(self.school.index, day.toordinal() % 10_000, self.records),
+            record_id=record_id,
             pupil=row,
             pupil_ref=pupil_ref,
             session_date=session_date or day,

@@ -162,7 +162,8 @@ def roster(estate: Estate, school: School, refs: PupilRefs, taken_at: datetime) 
         flags = int(pupils.flags[row])
         first, last = pupils.enrolled(row, day)
         named = [(school.make, school.pupil_id(row))] if school.pulled else []
-        named += [("mis", pupils.mis_id(row)), refs(upn)]
+        named += [("mis", pupils.mis_id(row))] if school.tells_mis_id else []
+        named.append(refs(upn))
         twin = int(pupils.upn_of[row]) != row
         status = "pre-admission" if flags & PRE_ADMISSION else "subsidiary" if flags & DUAL and twin else "main"
         entries.append(

@@ -7,7 +7,7 @@ real ones (DfE, school enrolments by LA, January 2024), because reports join on 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -112,6 +112,11 @@ class School:
         return self.pulled and self.make == make
 
     @property
+    def tells_mis_id(self) -> bool:
+        """Whether its roster has the ids that other systems of the school use."""
+        return not self.pulled or MAKES[self.make].tells_mis_id
+
+    @property
     def posts(self) -> bool:
         """Whether the school's registers are posted to the ingest API."""
         return self.feed != "pull"
@@ -127,15 +132,16 @@ class School:
 
 
 def make_schools(
-    seed: int, schools: int, pupils: int, feeds: str = "mixed", makes: Sequence[str] = MIX
+    seed: int, schools: int, pupils: int, feeds: str = "mixed", makes: Sequence[str] = MIX, few: str | None = None
 ) -> list[School]:
     """`schools` schools that hold exactly `pupils` pupils, the same for the same arguments.
 
     feeds: with 'mixed', feeds alternate, so that half of each phase is pulled, by turns from each of `makes`; one
     pulled school in twelve also posts registers, so that sources meet (rule 17). 'register' or a make: all schools.
+    few: a make of which the smallest pulled school is, if there are others of the make that it would have been of.
     Raises ValueError when there are fewer than two pupils a school, or a make is none.
     """
-    if not makes or set(makes) - set(MAKES):
+    if not makes or {*makes, few or makes[0]} - set(MAKES):
         raise ValueError(f"makes: of {', '.join(MAKES)}, not {', '.join(makes) or 'none'}")
     if feeds not in ("mixed", "register", *MAKES):
         raise ValueError(f"feeds: mixed, register or a make ({', '.join(MAKES)}), not {feeds!r}")
@@ -161,6 +167,7 @@ def make_schools(
             feed, make = "pull", feeds
         elif feeds == "register":
             feed = feeds
+        told = feed == "register" or MAKES[make].tells_mis_id
         la = LAS[index * 5 % (len(LAS) if nation else 7)]
         trust = (
             (f"{16000 + index // 12}", f"Trust {index // 12:04d}") if nation else ("16001", "Rollcall Learning Trust")
@@ -181,7 +188,7 @@ def make_schools(
                 feed=feed,
                 make=make,
                 source=SOURCES[nth // 2 % len(SOURCES)],
-                pupil_scheme="upn" if nth % 3 == 0 else "mis",
+                pupil_scheme="upn" if nth % 3 == 0 or not told else "mis",
                 code_scheme=DIALECT if nth % 5 in (2, 3) else "national",
                 times=_TIMES.get("Primary" if phase in ("Primary", "Nursery") else "Secondary", _TIMES["Primary"]),
                 pupils=size,
@@ -191,7 +198,18 @@ def make_schools(
                 lessons=phase == "Secondary" and nth % 3 != 2,
             )
         )
-    return made
+    return made if few is None else _with_few(made, few)
+
+
+def _with_few(made: list[School], few: str) -> list[School]:
+    pulled = [school for school in made if school.pulled]
+    alone = {make for make in MAKES if sum(school.make == make for school in pulled) == 1}
+    small = min((one for one in pulled if one.posts is False and one.make not in alone), key=_size, default=None)
+    return [replace(school, make=few) if school is small else school for school in made]
+
+
+def _size(school: School) -> int:
+    return school.pupils
 
 
 def _phases(schools: int, mix: tuple[tuple[str, float, float], ...]) -> tuple[list[str], np.ndarray]:

@@ -19,7 +19,7 @@ import orjson
 if TYPE_CHECKING:
     from connectors.estate.estate import Estate
 
-__all__ = ["NEVER_IN_KAFKA", "Answer", "EstateServer"]
+__all__ = ["NEVER_IN_KAFKA", "Answer", "EstateServer", "Serving"]
 
 #: Status, extra headers, document.
 Answer = tuple[int, dict[str, str], Any]
@@ -27,26 +27,23 @@ Answer = tuple[int, dict[str, str], Any]
 NEVER_IN_KAFKA = ("Forename-", "Surname-", "Remark-")
 
 
-class EstateServer(ABC):
-    """The server of one make, for the schools of an estate that are pulled from it, in threads of its own.
+class Serving(ABC):
+    """One make's way of showing the schools of an estate that are pulled from it.
 
-    `schools`: by their id there. `requests` counts answers by status. `forbidden` and `broken` hold ids of schools that
-    are answered with 403, or 500, for tests of faults. `token` lets in.
+    `schools`: by their id there. `requests` counts answers by status, where it is asked. `options`: what its connector
+    must be told. `token` lets in, where something must. `asked_whole`: only who asks for a whole window learns what is
+    gone.
     """
 
     make: ClassVar[str]
+    needs_secret: ClassVar[bool] = True
+    asked_whole: ClassVar[bool] = False
+    options: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, estate: Estate, host: str, port: int, token: str) -> None:
+    def __init__(self, estate: Estate, token: str = "") -> None:
         self.estate, self.token = estate, token
         self.requests: dict[int, int] = {}
-        self.forbidden: set[str] = set()
-        self.broken: set[str] = set()
         self.schools = {school.source_id: school for school in estate.schools if school.pulled_from(self.make)}
-        self._random = random.Random(f"{estate.seed}/server")
-        self._server = ThreadingHTTPServer((host, port), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name=self.make, daemon=True)
-        self._thread.start()
 
     @property
     @abstractmethod
@@ -54,8 +51,33 @@ class EstateServer(ABC):
         """What a client is given."""
 
     @abstractmethod
+    def close(self) -> None:
+        """Show nothing more."""
+
+
+class EstateServer(Serving):
+    """The server of one make, in threads of its own.
+
+    `forbidden` and `broken` hold ids of schools that are answered with 403, or 500, for tests of faults.
+    """
+
+    def __init__(self, estate: Estate, host: str, port: int, token: str) -> None:
+        super().__init__(estate, token)
+        self.forbidden: set[str] = set()
+        self.broken: set[str] = set()
+        self._random = random.Random(f"{estate.seed}/server")
+        self._server = ThreadingHTTPServer((host, port), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name=self.make, daemon=True)
+        self._thread.start()
+
+    @abstractmethod
     def answer(self, path: str, query: dict[str, str], authorization: str) -> Answer:
         """What a request is answered. Raises ValueError for a question that makes no sense, naming what is wrong."""
+
+    def credential(self, headers: Mapping[str, str]) -> str:
+        """What a request carries to be let in, from its headers, whose names are in small letters."""
+        return headers.get("authorization", "")
 
     def nonsense(self, what: str) -> Answer:
         """How the make answers a question that makes no sense."""
@@ -119,7 +141,7 @@ class EstateServer(ABC):
             def do_GET(self) -> None:
                 address = urlsplit(self.path)
                 query = {name: values[-1] for name, values in parse_qs(address.query).items()}
-                authorization = self.headers.get("Authorization", "")
+                authorization = server.credential({name.lower(): said for name, said in self.headers.items()})
                 try:
                     status, headers, document = server.answer(address.path, query, authorization)
                 except ValueError as error:

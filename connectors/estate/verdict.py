@@ -48,6 +48,8 @@ class Verdict:
     quarantined: Counter[str] = field(default_factory=Counter)
     exceptions: Counter[str] = field(default_factory=Counter)
     standing: int = 0
+    #: How many of the marks are evidence, which stands nowhere (rule 17).
+    evidence: int = 0
 
     @property
     def equal(self) -> bool:
@@ -85,6 +87,7 @@ class Verdict:
             "quarantined": dict(self.quarantined),
             "exceptions": dict(self.exceptions),
             "standing": self.standing,
+            "evidence": self.evidence,
             "tables": {
                 name: {
                     "rows": finding.rows,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rollcall.cli.scenarios.day import Day, Found
+    from rollcall.cli.scenarios.day import Day
+    from rollcall.cli.scenarios.found import Found
 
 __all__ = ["register"]
 
@@ -31,7 +32,10 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     schools: Annotated[
-        int, typer.Option(min=2, help="Academies of the trust; half post registers, half are pulled.")
+        int,
+        typer.Option(
+            min=2, help="Academies of the trust; half post registers, half are pulled, from every make of MIS."
+        ),
     ] = 48,
     pupils: Annotated[int, typer.Option(min=50, help="Pupils, over all schools.")] = 36_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 1,
@@ -45,9 +49,9 @@ def demo(
 ) -> None:
     """Play one school day of a trust on this machine, with everything that goes wrong in one, and prove the answer.
 
-    Real Kafka, a schema registry, the real ClickHouse engine, the ingest API, the pulls, the reference loader
-    and the worker, each a process of its own; the schools are simulated. Exit 0 only when the answer is equal to the
-    truth that the simulated schools know, and every message and every mark is accounted for.
+    Real Kafka, a schema registry, the real ClickHouse engine, the ingest API, the pulls, the reference loader, the
+    kiosk agent and the worker, each a process of its own; the schools are simulated. Exit 0 only when the answer is
+    equal to the truth that the simulated schools know, and every message and every mark is accounted for.
     """
     from rich.console import Console
 
@@ -72,8 +76,11 @@ def _show(found: Found, day: Day, keep: bool) -> None:
     from rollcall.cli import report
 
     report.show(replace(found.report, exceptions={}, quarantined={}))  # they follow, with what they are
+    told = ", ".join(f"{count} by {make}" for make, count in sorted(found.makes.items(), key=lambda one: -one[1]))
+    typer.echo(f"\nHow their marks came, in schools: {told}")
     _show_missing(found)
     _show_findings(found)
+    _show_desks(found)
     _show_proofs(found)
     if keep:
         _show_further(day)
@@ -106,6 +113,16 @@ def _show_findings(found: Found) -> None:
                 table.add_row(name, f"{count:,}", str(schools), what)
         table.title_style = "bold"
         console.print(table)
+
+
+def _show_desks(found: Found) -> None:
+    desks = found.desks
+    became = ", ".join(f"{count:,} {what}" for what, count in desks.became.items() if what not in ("none", "refused"))
+    typer.secho(f"Kiosks at {desks.schools} schools: {desks.sign_ins:,} sign-ins", bold=True)
+    typer.echo(
+        f"  {became}: evidence, in the history and in no figure above (rule 17)\n"
+        f"  {desks.became.get('refused', 0):,} refused, {desks.became.get('none', 0):,} of nobody on a roster\n"
+    )
 
 
 def _show_proofs(found: Found) -> None:

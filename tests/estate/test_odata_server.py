@@ -13,6 +13,7 @@ import pytest
 
 from connectors.estate.dirt import Dirt
 from connectors.estate.estate import Estate
+from connectors.estate.makes import MAKES
 from connectors.estate.odata_server import ODataServer
 from connectors.estate.pupils import LEAVER
 from connectors.estate.schools import School
@@ -152,12 +153,15 @@ def test_a_question_that_cannot_be_read_is_refused(server: ODataServer) -> None:
     assert _get(server, "Pupils", "SchoolURN like 1").status_code == 400
 
 
-def test_every_make_is_served_and_says_how_its_schools_are_pulled(estate: Estate) -> None:
+def test_every_make_is_served_and_says_how_its_schools_are_pulled() -> None:
+    estate = Estate.make(3, 14, 1_600, [DAY], ahead_of=date(2025, 10, 1), makes=tuple(MAKES))
     with estate.serve() as servers:
         sources = {source["make"]: source for source in estate.sources(servers, "file:secret")}
-        assert sources.keys() == servers.keys() == {school.make for school in estate.schools if school.pulled}
+        assert sources.keys() == servers.keys() == set(MAKES)
         for make, source in sources.items():
-            assert (source["base_url"], source["secret"]) == (servers[make].base_url, "file:secret")
+            assert source["base_url"] == servers[make].base_url
+            assert source.get("secret") == ("file:secret" if servers[make].needs_secret else None)
+            assert source["options"] == servers[make].options
             assert source["schools"] == [
                 {"id": school.source_id, "urn": school.urn, "code_scheme": school.pulled_scheme}
                 for school in estate.schools

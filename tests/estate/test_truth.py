@@ -21,7 +21,7 @@ from connectors.estate.frequencies import (
     OVERALL_ABSENCE,
     PERSISTENT,
 )
-from connectors.estate.makes import MIX
+from connectors.estate.makes import FEW, MAKES, MIX, TRUST
 from connectors.estate.pupils import (
     BOARDER,
     DUAL,
@@ -69,6 +69,29 @@ def test_an_estate_holds_exactly_the_schools_and_pupils_asked_for() -> None:
         assert sum(school.pupils for school in made) == pupils == len(make_pupils(1, made))
     with pytest.raises(ValueError, match="at least"):
         make_schools(1, 5, 9)
+
+
+def test_a_trust_of_every_make_has_one_small_school_of_the_make_that_is_asked_for_every_mark() -> None:
+    made = make_schools(1, 48, 36_000, makes=TRUST, few=FEW)
+    pulled = [school for school in made if school.pulled]
+    assert {school.make for school in pulled} == set(MAKES)
+    (small,) = [school for school in pulled if school.make == FEW]
+    assert small.pupils == min(school.pupils for school in pulled)
+    assert all(school.pupil_scheme == "upn" for school in pulled if not school.tells_mis_id)
+    assert not any(school.make == FEW for school in make_schools(1, 2, 60, makes=TRUST, few=FEW) if school.pulled)
+
+
+def test_where_ids_name_places_a_record_that_comes_back_is_the_same_record() -> None:
+    estate = Estate.make(3, 4, 1_200, [date(2025, 9, 10)], Dirt(deletion=0.1, twice_equal=0.05), feeds="bromcom")
+    for tick in estate.ticks:
+        estate.advance(tick)
+    held = [one for records in estate.records.values() for one in records.values()]
+    places = {(one.pupil_ref, one.session_date, one.session) for one in held}
+    assert len(places) == len(held)
+    assert any(one.been_gone and one.deleted_at is None for one in held)
+    assert any(one.twice for one in held)
+    standing = {(one.pupil, one.session): one.code for one in held if one.deleted_at is None}
+    assert {(key[1], key[3]): code for key, code in estate.script.end.items()} == standing
 
 
 def test_the_trust_of_the_demonstration_has_all_it_should() -> None:

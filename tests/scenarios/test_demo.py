@@ -14,10 +14,12 @@ import clickhouse_connect
 import httpx
 import pytest
 
+from connectors.estate.makes import MAKES
 from rollcall.stack import EmbeddedStack
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.stack]
-SMALL = ("--schools", "6", "--pupils", "1500")
+#: Enough schools for one of every make.
+SMALL = ("--schools", "14", "--pupils", "1800")
 
 
 def rollcall(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,6 +56,18 @@ def test_a_demo_is_equal_to_the_truth_and_can_be_looked_into_and_played_again(ho
     assert {"unmapped_code", "not_on_roll", "upn_invalid"} <= set(first["exceptions"])
     assert first["missing_registers"] > 0
 
+    assert set(first["schools_by_make"]) == {*MAKES, "ingest API"}
+    assert first["schools_by_make"]["arbor"] == 1
+
+    # Every sign-in of a pupil is evidence in the history, and in no figure.
+    kiosks = first["kiosks"]
+    assert kiosks["evidence"] == kiosks["sign_ins"] - kiosks["became"]["none"]
+    assert kiosks["evidence"] + kiosks["repeated"] <= first["truth"]["evidence"]
+    assert {"present", "late"} <= set(kiosks["became"])
+    tables = first["truth"]["tables"]
+    assert tables["evidence"]["rows"] == kiosks["evidence"]
+    assert tables["kiosk_event"]["rows"] == kiosks["events"] > kiosks["sign_ins"] > kiosks["evidence"] > 100
+
     # A client that is not ours reads the same numbers as the report.
     url = EmbeddedStack(home).up()
     client = clickhouse_connect.get_client(host=url.clickhouse_host, port=url.clickhouse_port, database="rollcall")
@@ -70,7 +84,7 @@ def test_a_demo_is_equal_to_the_truth_and_can_be_looked_into_and_played_again(ho
     docs = next(word for word in log.split() if word.startswith("http://") and word.endswith("/docs)")).rstrip(")")
     assert httpx.get(docs).status_code == 200
     beside = json.loads((home / "beside.json").read_text(encoding="utf-8"))
-    assert set(beside) == {"reference", "ingest", "worker"}
+    assert set(beside) == {"reference", "ingest", "worker", "kiosk"}
 
     # Nothing of the first day is counted in the second.
     second = demo(home, "--no-keep")

@@ -44,3 +44,14 @@ def test_kiosks_are_drawn_from_the_truth_with_their_dirt_and_the_same_for_the_sa
     codes = {one["marks"][0]["code"] for one in said.values()}
     assert codes == {"/", "\\", "L", "U"}
     assert len(said) < came
+
+
+def test_a_kiosk_may_stand_at_some_schools_only() -> None:
+    day = date(2025, 9, 10)
+    estate = Estate.make(3, 6, 800, [day])
+    refs = lambda upn: ("upn", f"k1:{upn[::-1]}")  # noqa: E731
+    everywhere, some = Kiosks(estate, refs), Kiosks(estate, refs, every=3)
+    urns = {school.urn for school in some.schools}
+    assert len(urns) == 2
+    assert some.events(day) == [one for one in everywhere.events(day) if one["urn"] in urns]
+    assert {one["urn"] for one in some.evidence(some.events(day)).values()} == urns

@@ -4,7 +4,7 @@ The order of things, as an operator would do them by hand:
 
     rollcall up, migrate, schemas register, topics apply     the ground
     rollcall sources import, pull --every 1, reference run   schools, rosters, timetables, code maps: before any mark
-    rollcall worker, rollcall ingest run                     then the day itself, in four ticks
+    rollcall worker, ingest run, agents run kiosk            then the day itself, in four ticks
     rollcall reconcile, verify, report day                   what came of it
 
 Only the estate, which plays the schools, lives in this process: it alone knows the truth.
@@ -15,11 +15,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,28 +27,35 @@ from typing import Any, Protocol
 from connectors.estate.dirt import Dirt
 from connectors.estate.estate import Estate
 from connectors.estate.judge import judge
+from connectors.estate.makes import FEW, TRUST
 from connectors.estate.schools import SOURCES
-from connectors.estate.verdict import Verdict
+from connectors.estate.servers import Servers
 from connectors.pupils import UpnKey
 from rollcall.cli.reconcile import watermarks
-from rollcall.cli.scenarios.ground import Gauge, Taken, define, lay, load, rounds, sender_keys, sources_of
+from rollcall.cli.scenarios.found import Found
+from rollcall.cli.scenarios.front_desk import FrontDesk
+from rollcall.cli.scenarios.ground import Gauge, Taken, clear, define, lay, load, rounds, sender_keys, sources_of
 from rollcall.cli.scenarios.processes import Command, remember, stop_remembered, wait_until
-from rollcall.errors import UsageError
+from rollcall.errors import StackError, UsageError
 from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
 from rollcall.stack.home import port_is_free, write_atomically
 from sinks.clickhouse import connect
-from sinks.reconcile import Reconciliation, reconcile
-from sinks.reports import DayReport, day_report
-from sinks.verify import Verification, verify
+from sinks.reconcile import reconcile
+from sinks.reports import day_report
+from sinks.verify import verify
 
-__all__ = ["Day", "Found", "Plan", "Teller", "surroundings"]
+__all__ = ["Day", "Plan", "Teller", "surroundings"]
 
 #: Says that everything in a folder was made by a demo, so that the next one may clear it.
 _MARK = "demo.json"
 #: Kept when a folder is cleared: the ports, so that addresses stay the same from demo to demo.
 _KEPT = frozenset({"ports.json", "stack.lock", _MARK})
-_TOKEN = "estate-token"
+_TOKEN = "estate:token"
+#: Where schools that only export drop their files.
+_EXPORTS = "exports"
+#: Before which tick kiosks tell of the morning (False), and of the afternoon.
+_SIGN_INS = {0: False, 2: True}
 #: How far pulls reach back (s). The default of 120 would read the whole demo again each time.
 _OVERLAP_S = 3
 _START_S, _REFERENCE_S, _DRAIN_S = 60.0, 120.0, 180.0
@@ -75,45 +82,6 @@ class Plan:
     day: date = date(2025, 9, 10)
 
 
-@dataclass
-class Found:
-    """What came of the day. `findings`: (finding, accepted, how many, schools, what it is, what to do)."""
-
-    verdict: Verdict
-    account: Reconciliation
-    rebuilt: Verification
-    report: DayReport
-    missing: list[tuple[str, int, list[str], int]]
-    findings: list[tuple[str, bool, int, int, str, str]]
-    posted: int
-    pulls: int
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def proved(self) -> bool:
-        """Equal to the truth, every message and mark accounted for, and the current state is what the history says."""
-        return self.verdict.equal and self.account.gap == 0 and self.rebuilt.equal
-
-    def as_json(self) -> dict[str, Any]:
-        """The document of `rollcall demo --json`."""
-        counted = {name: self.account.total(name) for name in ("messages", "accepted", "unchanged")}
-        return {
-            "truth_equal": self.verdict.equal,
-            "reconcile_gap": self.account.gap,
-            "verify_equal": self.rebuilt.equal,
-            "marks": self.account.total("marks"),
-            **counted,
-            "quarantined": {name: found for name, accepted, found, *_ in self.findings if not accepted},
-            "exceptions": {name: found for name, accepted, found, *_ in self.findings if accepted},
-            "missing_registers": sum(len(registers) for _, _, registers, _ in self.missing),
-            "standing": self.verdict.standing,
-            "truth": self.verdict.as_json(),
-            "report": self.report.as_json(),
-            "seconds": round(sum(self.seconds.values()), 1),
-            "seconds_by_part": {what: round(seconds, 1) for what, seconds in self.seconds.items()},
-        }
-
-
 class Day:
     """One run of the demo: `with Day(plan, teller) as day: found = day.play()`; what it started ends unless kept."""
 
@@ -128,7 +96,7 @@ class Day:
         self._seconds: dict[str, float] = {}
 
     def keep(self) -> None:
-        """Let what serves go on: the stack, ingest API, worker and reference loader. `rollcall down` ends it."""
+        """Let what serves go on: the stack, ingest API, worker, kiosk agent, loader. `rollcall down` ends it."""
         remember(self.stack.home, self.commands)
         self.commands, self._ours = [], False
 
@@ -153,7 +121,7 @@ class Day:
         client = connect(self.settings.clickhouse)
         gauge = Gauge(self.settings, client)
         try:
-            with estate.serve(token=_TOKEN) as servers:
+            with estate.serve(token=_TOKEN, folder=self.stack.home / _EXPORTS) as servers:
                 with self._part("Schools, rosters, timetables, codes"):
                     self._start("reference", "reference", "run")
                     pulling, sources = self._start_pulls(sources_of(estate, servers))
@@ -162,14 +130,17 @@ class Day:
                     keys = self._keys(estate)
                     wait_until("rosters", lambda: rounds(pulling, sources) > 0, _REFERENCE_S, self.commands)
                     wait_until("the reference loader", gauge.reference_applied, _REFERENCE_S, self.commands, 0.2)
-                with self._part("The day: registers posted, MIS pulled"):
+                with self._part("The day: registers posted, MIS pulled, sign-ins"):
                     self._start("worker", "worker")
+                    self._start("kiosk", "agents", "run", "kiosk")
+                    desk = FrontDesk(self.settings, estate, refs, plan.day)
                     self.ingest_url = ingest.hear(r"ingest API: (\S+)", _START_S)[1]
-                    posted = self._post(estate, keys, gauge, refs)
-                    pulls = self._last_pull(pulling, sources)
+                    posted = self._post(estate, keys, desk)
+                    pulls = self._last_pull(pulling, sources, servers)
                 with self._part("Marks taken in and derived"):
+                    wait_until("the kiosk agent", lambda: desk.done(gauge), _DRAIN_S, self.commands, 0.2)
                     gauge.drain(_DRAIN_S, self._check, self._tell_taken)
-            found = self._judge(estate, client, refs, posted, pulls)
+            found = self._judge(estate, client, refs, posted, pulls, desk)
         finally:
             gauge.close()
             client.close()
@@ -185,7 +156,7 @@ class Day:
             stop_remembered(home)
             for service in list(self.stack.pids()):
                 self.stack.kill(service)  # its data goes anyway
-            _clear(home)
+            clear(home, _KEPT)
         self.stack.up()
         self.settings = Settings.load(home=home)
         lay(self.settings)
@@ -235,7 +206,7 @@ class Day:
 
     # ---- the day
 
-    def _post(self, estate: Estate, keys: dict[str, str], gauge: Gauge, refs: Any) -> int:
+    def _post(self, estate: Estate, keys: dict[str, str], desk: FrontDesk) -> int:
         total = sum(len(submissions) for submissions in estate.script.submissions)
         posted = 0
 
@@ -245,18 +216,37 @@ class Day:
             self._teller.amount(posted, total)
 
         for tick in estate.ticks:
+            if tick in _SIGN_INS:
+                desk.publish(afternoon=_SIGN_INS[tick])
             asyncio.run(estate.play(self.ingest_url, keys, ticks=[tick], progress=one))
             if tick == 1:
                 estate.put_poison(self.settings.kafka.client_config(), self.settings.registry.url)
             self._check()
         return posted
 
-    def _last_pull(self, pulls: Command, sources: list[str]) -> int:
-        """Wait for a round that began after the last change, then end the pulls: the MIS ends with this process."""
+    def _last_pull(self, pulls: Command, sources: list[str], servers: Servers) -> int:
+        """Wait for a round that began after the last change, then end the pulls: the MIS ends with this process.
+
+        Where nothing else tells what is gone, the day is then pulled whole, as an operator's night does (rule 18).
+        """
         begun = rounds(pulls, sources)
-        wait_until("the last pull", lambda: rounds(pulls, sources) >= begun + 2, _REFERENCE_S, self.commands)
+
+        def over() -> bool:
+            return not servers.waiting and rounds(pulls, sources) >= begun + 2
+
+        wait_until("the last pull", over, _REFERENCE_S, self.commands)
         pulls.stop()
         self.commands.remove(pulls)
+        asked = [option for make, one in servers.items() if one.asked_whole for option in ("--source", make)]
+        if asked:
+            day = self.plan.day.isoformat()
+            whole = self._start(
+                "pull-whole", "pull", *asked, "--window", day, day, "--today", day, "--what", "marks",
+                ESTATE_TOKEN=_TOKEN,
+            )  # fmt: skip
+            self.commands.remove(whole)
+            if whole.wait(_REFERENCE_S):
+                raise StackError(f"the pull of the whole day left with {whole.exit_code} (log: {whole.log})")
         return rounds(pulls, sources)
 
     def _tell_taken(self, taken: Taken) -> None:
@@ -264,7 +254,7 @@ class Day:
 
     # ---- what came of it
 
-    def _judge(self, estate: Estate, client: Any, refs: Any, posted: int, pulls: int) -> Found:
+    def _judge(self, estate: Estate, client: Any, refs: Any, posted: int, pulls: int, desk: FrontDesk) -> Found:
         settings = self.settings
         with self._part("Proof: every mark accounted for"):
             account = reconcile(client, settings.worker.group, watermarks(settings.kafka), drained=True)
@@ -273,11 +263,14 @@ class Day:
             verdict = judge(
                 estate, client, settings.kafka.client_config(), settings.registry.url, refs, group=settings.worker.group
             )
+            desks = desk.judge(client)
+            verdict.tables |= desks.findings
+        makes = dict(Counter(school.make if school.pulled else "ingest API" for school in estate.schools))
         with self._part("The answer"):
             report = day_report(client, self.plan.day, "phase", headline=False)
             missing = client.query(load("missing_registers"), parameters={"day": self.plan.day}).result_rows
             findings = client.query(load("findings")).result_rows
-        return Found(verdict, account, rebuilt, report, list(missing), list(findings), posted, pulls)
+        return Found(verdict, account, rebuilt, report, list(missing), list(findings), posted, pulls, desks, makes)
 
     @contextlib.contextmanager
     def _part(self, what: str) -> Iterator[None]:
@@ -289,22 +282,11 @@ class Day:
 
 def _draw(plan: Plan) -> Estate:
     try:
-        estate = Estate.make(plan.seed, plan.schools, plan.pupils, [plan.day], Dirt.default())
+        estate = Estate.make(plan.seed, plan.schools, plan.pupils, [plan.day], Dirt.default(), makes=TRUST, few=FEW)
     except ValueError as error:
         raise UsageError(str(error)) from None
     estate.script  # noqa: B018 - drawn here, beside the start of the stack
     return estate
-
-
-def _clear(home: Path) -> None:
-    """Remove what a demo made. Nothing outside the folder is followed."""
-    for path in home.iterdir():
-        if path.name in _KEPT:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def surroundings(home: Path) -> str:

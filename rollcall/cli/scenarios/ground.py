@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
@@ -27,13 +29,24 @@ from sinks.migrate import migrate, server
 
 if TYPE_CHECKING:
     from connectors.estate.estate import Estate
-    from connectors.estate.server import EstateServer
+    from connectors.estate.server import Serving
 
-__all__ = ["Gauge", "Taken", "define", "lay", "load", "rounds", "sender_keys", "sources_of"]
+__all__ = ["Gauge", "Taken", "clear", "define", "lay", "load", "rounds", "sender_keys", "sources_of"]
 
 _TIMEOUT = 30.0
 #: A partition that was just made has no leader for a moment.
 _LEADERLESS = (LibrdkafkaError.NOT_LEADER_FOR_PARTITION, LibrdkafkaError.LEADER_NOT_AVAILABLE)
+
+
+def clear(home: Path, kept: Collection[str]) -> None:
+    """Remove everything in a folder but what is kept, by name. Nothing outside the folder is followed."""
+    for path in home.iterdir():
+        if path.name in kept:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 @cache
@@ -59,7 +72,7 @@ def sender_keys(settings: Settings, sources: tuple[str, ...], urns: dict[str, li
     return {source: keys.add(settings.ingest_keys_file, source, urns[source])[1] for source in sources if urns[source]}
 
 
-def sources_of(estate: Estate, servers: Mapping[str, EstateServer]) -> dict[str, Any]:
+def sources_of(estate: Estate, servers: Mapping[str, Serving]) -> dict[str, Any]:
     """What `rollcall sources import` takes for the estate's servers; their token is in the variable ESTATE_TOKEN."""
     # The servers are ours and on loopback: no reason to be as polite as with a supplier's own.
     return {"sources": [{**source, "requests_a_second": 1000} for source in estate.sources(servers)]}
@@ -148,6 +161,19 @@ class Gauge:
         return all(
             applied.get(place, 0) >= high for place, (low, high) in self.holds("reference").items() if high > low
         )
+
+    def followed(self, topic: str, group: str) -> bool:
+        """Whether a consumer group has committed all that is on a topic."""
+        consumer = Consumer({**self._settings.kafka.client_config(), "group.id": group}, logger=quiet_librdkafka())
+        places = [
+            TopicPartition(name, one) for ours in self._partitions.values() for name, one, _ in ours if name == topic
+        ]
+        try:
+            reached = consumer.committed(places, _TIMEOUT)
+        finally:
+            consumer.close()
+        ends = {one.partition: self._watermarks(topic, one.partition)[1] for one in places}
+        return all(max(0, one.offset) >= ends[one.partition] for one in reached)
 
     def taken(self) -> Taken:
         """How far the worker's group is with what is on the mark topics now."""

@@ -141,7 +141,7 @@ def compare(
 ) -> Result:
     """Evidence on its topic and rows of kiosk_event, of the schools of these kiosks, against what must be."""
     wanted = kiosks.evidence(records)
-    schools = {school.urn for school in kiosks.estate.schools}
+    schools = {school.urn for school in kiosks.schools}
     found: Counter[str] = Counter()
     wrong = surplus = 0
     for _, said in decode(read_topics(settings.kafka.client_config(), [EVIDENCE]), settings.registry.url):
