@@ -25,7 +25,7 @@ demo: $(VENV)/stamp.runtime ## Play one school day of a trust of 48 academies, f
 
 # Two processes, each with a stack of its own (1.5 GB); a file's tests stay together.
 test: check ## Every check and every test
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 40
 
 check: $(VENV)/stamp.dev ## The checks that read code: style, types, import rules, schema compatibility
 	$(BIN)/ruff check .

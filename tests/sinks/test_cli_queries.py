@@ -95,12 +95,12 @@ def test_reconcile_ends_with_1_when_something_does_not_fit(run: Run, day: Any) -
     assert document["gap"] == 1
 
 
-def test_reconcile_asks_kafka(run: Run) -> None:
+def test_reconcile_asks_kafka(run: Run, settings: Settings) -> None:
     result = run("reconcile", "--json")
     assert result.exit_code == 0
     document = json.loads(result.stdout)
     assert document["gap"] == 0
-    assert document["group"].startswith("rollcall-test_")
+    assert document["group"] == settings.worker.group
 
 
 def quarantine(client: Any, value: bytes, reason: str = "contradicts_itself") -> None:
