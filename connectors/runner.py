@@ -42,6 +42,7 @@ from connectors.refused import RefusedFolder
 from connectors.state import SourceState, StateFolder
 from connectors.withdrawals import Withdrawals
 from rollcall import metrics
+from rollcall.domain.clock import to_the_millisecond
 from rollcall.errors import RollcallError
 
 __all__ = ["OVERLAP", "Outcome", "Pulled", "Runner", "What"]
@@ -191,8 +192,7 @@ class Runner:
     def _begin(
         self, source: Source, state: SourceState, window: Window | None, snapshot: str | None, tick: datetime | None
     ) -> Pull:
-        now = self._now()
-        taken_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        taken_at = to_the_millisecond(self._now())
         return Pull(
             id=_pull_id(self._connector.name, source, taken_at)
             if tick is None

@@ -25,7 +25,7 @@ from connectors.source_pulls import RECONCILE_SHARE, reconcile_runs, state_of
 from connectors.sources import Definition, access_of
 from connectors.sources_file import SourcesFile
 from connectors.state import SourceState
-from rollcall.domain.clock import london_date, now
+from rollcall.domain.clock import london_date, now, to_the_millisecond
 from rollcall.domain.comparison import Mark, Slot
 from rollcall.domain.summaries import Summary
 from rollcall.errors import ConfigError, RollcallError, SourceError
@@ -114,9 +114,7 @@ class Asked:
             return [summary async for summary in coming]
 
     def _pull(self, **what: Any) -> Pull:
-        taken_at = now()
-        taken_at = taken_at.replace(microsecond=taken_at.microsecond // 1000 * 1000)
-        return Pull(f"reconcile:{self.source.id}", self.source, taken_at, **what)
+        return Pull(f"reconcile:{self.source.id}", self.source, to_the_millisecond(now()), **what)
 
     async def _read(self, part: Pull) -> _Said:
         said = _Said()

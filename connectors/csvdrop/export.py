@@ -22,6 +22,7 @@ from connectors.csvdrop.names import NameSays
 from connectors.csvdrop.options import Options
 from connectors.csvdrop.text import Bytes, Row, as_text, first_line, look, rows
 from connectors.csvdrop.unreadable import Unreadable
+from rollcall.domain.clock import to_the_millisecond
 from rollcall.errors import SourceError
 
 __all__ = ["Export", "Identity", "inspect", "kind_of", "read"]
@@ -93,7 +94,7 @@ def inspect(path: Path, name: str, says: NameSays, options: Options, source: Sou
         encoding=found.encoding,
         layout=layout,
         dates=dates,
-        taken_at=taken_at.replace(microsecond=taken_at.microsecond // 1000 * 1000),
+        taken_at=to_the_millisecond(taken_at),
         window=says.window if options.complete and layout.kind == MARKS else None,
         rows=count,
     )

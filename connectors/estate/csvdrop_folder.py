@@ -26,6 +26,7 @@ from connectors.estate.messages import millis
 from connectors.estate.pupils import BOARDER, PART_TIME, PRE_ADMISSION, year_name
 from connectors.estate.script import TICKS
 from connectors.estate.server import Serving
+from rollcall.domain.clock import to_the_millisecond
 
 if TYPE_CHECKING:
     from connectors.estate.estate import Estate
@@ -192,8 +193,7 @@ class CsvDropFolder(Serving):
 
     def _now(self, school: School) -> datetime:
         """The time of an export, to the millisecond, later than the school's one before."""
-        now = datetime.now(UTC)
-        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        now = to_the_millisecond(datetime.now(UTC))
         before = self._taken_at.get(school.urn)
         self._taken_at[school.urn] = now if before is None else max(now, before + _MILLISECOND)
         return self._taken_at[school.urn]

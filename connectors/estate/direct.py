@@ -12,6 +12,7 @@ from connectors.encoding import Encoder
 from connectors.estate.makes import MAKES
 from connectors.estate.messages import PupilRefs
 from connectors.publisher import Delivery, Publisher
+from rollcall.domain.clock import to_the_millisecond
 from schemas import wire
 
 if TYPE_CHECKING:
@@ -98,8 +99,7 @@ def pull_pages(estate: Estate, tick: int, size: int) -> Iterator[tuple[int, dict
     for urn, ids in changed.items():
         held = estate.records[urn]
         records = [held[record_id] for record_id in ids]
-        now = datetime.now(UTC)
-        taken_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        taken_at = to_the_millisecond(datetime.now(UTC))
         alive = [record for record in records if record.deleted_at is None]
         gone = [record for record in records if record.deleted_at is not None]
         chunks = [alive[at : at + size] for at in range(0, len(alive), size)] or [[]]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from rollcall.domain.clock import to_the_millisecond
+
 __all__ = ["UNKNOWN", "Amended", "PulledChange", "PulledRecord", "PupilRefs", "SentMark", "Submission", "millis"]
 
 #: Stands for a pupil that no roster has.
@@ -143,7 +145,7 @@ class PulledRecord:
     def modified_at(self) -> datetime | None:
         """When it was changed last, its deletion too, to the millisecond as systems write it."""
         changed = self.deleted_at or self.updated_at
-        return None if changed is None else changed.replace(microsecond=changed.microsecond // 1000 * 1000)
+        return None if changed is None else to_the_millisecond(changed)
 
 
 class PulledChange(NamedTuple):

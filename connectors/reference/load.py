@@ -18,7 +18,7 @@ from connectors.reference.calendar import School, calendars
 from connectors.reference.table import Table, Wrong
 from connectors.reference.timetable import timetables
 from connectors.topic_contents import records
-from rollcall.domain.clock import local_instant, now
+from rollcall.domain.clock import local_instant, now, to_the_millisecond
 from rollcall.settings import Settings
 
 __all__ = [
@@ -81,8 +81,7 @@ def taken_on(day: date) -> datetime:
 
 def _now_ms() -> datetime:
     """This instant, in whole milliseconds as the schemas have them. UTC."""
-    instant = now()
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+    return to_the_millisecond(now())
 
 
 def load_schools(settings: Settings, schools: Table, links: Table | None, as_of: date) -> Loaded:

@@ -18,6 +18,7 @@ __all__ = [
     "now",
     "parse_local",
     "session_opens",
+    "to_the_millisecond",
 ]
 
 LONDON = ZoneInfo("Europe/London")
@@ -43,6 +44,11 @@ class LocalInstant(NamedTuple):
 def now() -> datetime:
     """This instant, UTC."""
     return datetime.now(UTC)
+
+
+def to_the_millisecond(instant: datetime) -> datetime:
+    """The instant without what is finer than a millisecond: as the schemas have it."""
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 def london_date(instant: datetime) -> date:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from rollcall.errors import ClickHouseError
 from streams.catching_up import ReferenceBacklog
-from streams.worker import Worker
 from tests.streams.door import Door
 from tests.streams.messages import mark, register
 from tests.streams.rig import PATIENCE_S, Fate, Rig
@@ -23,16 +22,9 @@ def door(rig: Rig) -> Iterator[Door]:
     made.shut()
 
 
-def await_away(worker: Worker) -> None:
+def await_that(true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while "clickhouse" not in worker.not_ready():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def await_ready(worker: Worker) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while worker.not_ready():
+    while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -41,10 +33,10 @@ def test_a_worker_that_starts_before_clickhouse_waits_for_it(rig: Rig, door: Doo
     settings = rig.settings_through(door.port)
     (place,) = rig.send(register(mark("P1")))
     with rig.worker(settings, reference_left=ReferenceBacklog(settings).left) as worker:
-        await_away(worker)
+        await_that(lambda: "clickhouse" in worker.not_ready())
         door.open()
         rig.settle(place)
-        await_ready(worker)
+        await_that(lambda: not worker.not_ready())
     assert rig.fates(place) == [Fate("accepted")]
     rig.check()
 
