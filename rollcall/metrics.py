@@ -71,7 +71,7 @@ STEP_SECONDS = Histogram(
 )
 EVENT_AGE_SECONDS = Histogram(
     "rollcall_event_age_seconds",
-    "From a message's Kafka timestamp until its marks can be queried, once a batch and stage: history, current.",
+    "From a message's Kafka timestamp until its marks can be read, once a batch and stage: history, current, counts.",
     ["stage"],
     buckets=_AGE_BUCKETS,
 )

@@ -1,19 +1,24 @@
 """Derive: current state out of the history, for the keys that batches touched. The rule: sinks/sql/derive_*.sql.
 
+The first mark of a pupil and session is in mark_current with its history (sinks/migrations/0015_alone.sql). What comes
+after it, what is recovered and what a new code map changes is derived here; the counts always are.
+
 Derive may run twice, late, or beside another worker's: a derived row's version grows with what it has seen, and each
 writer derives after its own insert became visible, so the row that has seen most wins whoever writes last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import xxhash
 from clickhouse_connect.driver.client import Client
 
 from sinks.statements import load
 
-__all__ = ["counts_expression", "current_expression", "derive", "rederive"]
+__all__ = [
+    "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "older_maps", "rederive",
+]  # fmt: skip
 
 #: Threads a derive may use: two cores are what a worker's machine has to give.
 # Without optimize_on_insert a block is written as it is instead of being collapsed first: our blocks hold a key once or
@@ -31,39 +36,39 @@ def counts_expression(current: str, before: str) -> str:
     return load("derive_counts").replace("{current}", current).replace("{before}", before)
 
 
-def _touched_current(client: Client, parameters: dict[str, list[int]]) -> str:
-    """The SELECT that gives mark_current for touched keys: one assertion stands as it is, several go by the rule.
+def older_maps(client: Client, map_versions: dict[int, int]) -> list[int]:
+    """Of batch -> version of the code map it was mapped by, the batches whose map is not the latest any more."""
+    latest = int(client.query(load("rederive_version")).result_rows[0][0])
+    return [batch for batch, version in map_versions.items() if version < latest]
 
-    Mostly no touched key has several assertions; then nothing needs to be left out. One that gets its second row just
-    after being asked about makes two rows here, and its own batch, derived later, has seen both and wins.
+
+def derive_current(client: Client, batches: Sequence[int], whole: Sequence[int] = ()) -> None:
+    """Derive mark_current for the keys of ``batches``, but for marks that came alone: those stand already.
+
+    ``whole``: those of ``batches`` of which all keys are derived, for what stands was mapped by an older code map.
     """
-    several = load("derive_several")
-    alone = load("derive_alone")
-    asked = load("derive_several_count").replace("{several}", several)
-    if not client.query(asked, parameters=parameters, settings=_SETTINGS).result_rows[0][0]:
-        return alone.replace("{except_several}", "")
-    left_out = f"AND bitXor(pupil_id, toUInt64(session)) NOT IN (SELECT key FROM {several})"
-    by_the_rule = current_expression(load("derive_touched_assertions").replace("{several}", several))
-    return f"{alone.replace('{except_several}', left_out)}\nUNION ALL\n{by_the_rule}"
-
-
-def derive(client: Client, batches: Sequence[int], between: Callable[[], None] = lambda: None) -> None:
-    """Derive mark_current, then school_session, for the keys of ``batches``. ``between`` runs between the two."""
-    parameters = {"batches": list(batches)}
     client.command(
         "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
         " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree,"
-        " event_id, derived_version) "
-        + _touched_current(client, parameters),
-        parameters=parameters, settings=_SETTINGS,
+        " event_id, derived_version) " + current_expression(load("derive_touched_assertions")),
+        parameters={"batches": list(batches), "whole": list(whole)}, settings=_SETTINGS,
     )  # fmt: skip
-    between()
+
+
+def derive_counts(client: Client, batches: Sequence[int]) -> None:
+    """Derive school_session for the schools and dates of ``batches``; their mark_current is derived before."""
     client.command(
         "INSERT INTO school_session (session_date, urn, session, in_scope, year_group, canonical_code, marks,"
         " derived_version) "
         + counts_expression(load("derive_touched_current"), load("derive_touched_before")),
-        parameters=parameters, settings=_SETTINGS,
+        parameters={"batches": list(batches)}, settings=_SETTINGS,
     )  # fmt: skip
+
+
+def derive(client: Client, batches: Sequence[int]) -> None:
+    """Derive mark_current, then school_session, for ``batches``."""
+    derive_current(client, batches)
+    derive_counts(client, batches)
 
 
 def rederive(client: Client, schemes: Sequence[str] = ()) -> int:

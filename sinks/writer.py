@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
@@ -95,6 +97,11 @@ class Writer:
         """Re-assertions of partitions and dates, bounded as `assertions`: key, version."""
         parameters = {"topic_id": topic_id, "partitions": partitions, "below": below, "days": days}
         return self._client.query_arrow(load("suppression_reasserted"), parameters=parameters)
+
+    def pupil_sessions(self, days: list[str]) -> npt.NDArray[np.uint64]:
+        """The pupil-sessions of ``days`` (ISO) that have an assertion (streams.kernels.pupil_session_keys)."""
+        table = self._client.query_arrow(load("known_pupil_sessions"), parameters={"days": days})
+        return np.asarray(table.column(0).to_numpy(), np.uint64) if table.num_columns else np.zeros(0, np.uint64)
 
     def _frame(self, name: str, parameters: dict[str, Any], schema: dict[str, Any]) -> pl.DataFrame:
         table = self._client.query_arrow(load(name), parameters=parameters, use_strings=True)

@@ -27,9 +27,12 @@ __all__ = [
     "hash_strings",
     "hash_text",
     "item_positions",
+    "leave_out_known",
     "mix_columns",
     "probe_size",
+    "pupil_session_keys",
     "regrow",
+    "remember",
     "repeats_within",
     "suppress",
 ]
@@ -129,6 +132,19 @@ def assertion_keys(urn: Any, day: Any, session: Any, source: Any, period: Any, r
         place = (np.uint64(urn[i]) << np.uint64(32)) | (np.uint64(day[i]) << np.uint64(2)) | np.uint64(session[i])
         key = _mix(_mix(_mix(place) ^ source[i]) ^ _mix(period[i]) ^ record[i])
         out[i] = key if key != 0 else np.uint64(1)
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def pupil_session_keys(urn: Any, day: Any, session: Any, pupil: Any) -> Any:
+    """(urn, session date, session, pupil_id) in 64 bits, as sinks/sql/known_pupil_sessions.sql gives them; not exact.
+
+    ``day``: days since 1970; ``session``: 1 AM, 2 PM. Pupil ids are random, so two meet once in 10^19.
+    """
+    out = np.empty(len(urn), np.uint64)
+    for i in range(len(urn)):
+        place = (np.uint64(urn[i]) << np.uint64(32)) | (np.uint64(day[i]) << np.uint64(2)) | np.uint64(session[i])
+        out[i] = place ^ pupil[i]
     return out
 
 
@@ -338,3 +354,39 @@ def learn_reasserted(state: Any, slots: Any, rows: Any, version: Any) -> None:
                     state[i, 4] = version[rows[j]]
                 break
             j = (j + np.uint64(1)) & mask
+
+
+@nb.njit(cache=True, nogil=True)
+def _place(key: Any, words: Any) -> Any:
+    """(word, bits) of a key in a filter: three bits of one word, so that a look costs one cache line."""
+    h = _mix(key)
+    one, low = np.uint64(1), np.uint64(63)
+    bits = (one << (h >> np.uint64(58))) | (one << ((h >> np.uint64(52)) & low)) | (one << ((h >> np.uint64(46)) & low))
+    return h & np.uint64(len(words) - 1), bits
+
+
+@nb.njit(cache=True, nogil=True)
+def leave_out_known(words: Any, keys: Any, new: Any) -> None:
+    """Clear ``new`` where ``words`` (a filter of a power of two of words) knows the key."""
+    for i in range(len(keys)):
+        at, bits = _place(keys[i], words)
+        if words[at] & bits == bits:
+            new[i] = False
+
+
+@nb.njit(cache=True, nogil=True)
+def remember(words: Any, keys: Any, new: Any) -> int:
+    """Put the keys that are ``new`` into the filter, one after the other, and clear ``new`` where one is known by then.
+
+    Returns how many were put in.
+    """
+    put = 0
+    for i in range(len(keys)):
+        if new[i]:
+            at, bits = _place(keys[i], words)
+            if words[at] & bits == bits:
+                new[i] = False
+            else:
+                words[at] |= bits
+                put += 1
+    return put

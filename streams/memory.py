@@ -1,4 +1,8 @@
-"""What the worker remembers of assertions, loaded date by date from ClickHouse when a date is first met."""
+"""What the worker remembers of assertions, loaded date by date from ClickHouse when a date is first met.
+
+Two memories: the assertions in force, to tell repeats from news, and which pupil-sessions have any. The first leaves
+out rows that are yet to be read; the second must have them all, of whatever topic and partition.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import polars as pl
 from sinks.writer import Writer
 from streams import kernels
 from streams.batch import Topic
+from streams.pupil_sessions import PupilSessions
 from streams.suppression import Assertions
 
 __all__ = ["Memory"]
@@ -24,6 +29,7 @@ class Memory:
     def __init__(self, writer: Writer, owned: dict[Topic, list[int]], expected: int = 1 << 16) -> None:
         """``owned``: partitions by topic; ``expected``: assertions to make room for at once."""
         self.assertions = Assertions(expected)
+        self.pupil_sessions = PupilSessions(expected)
         self._writer, self._owned = writer, owned
         self._days: set[int] = set()
         #: (topic uuid, partition, offset): rows from this offset on must not be learned, they are yet to be read.
@@ -44,6 +50,7 @@ class Memory:
             for table in self._writer.assertions(topic.uuid, partitions, bounds, dates):
                 self._learn(table)
             self._learn_reasserted(self._writer.reasserted(topic.uuid, partitions, bounds, dates))
+        self.pupil_sessions.learn(self._writer.pupil_sessions(dates))
 
     def _learn(self, table: object) -> None:
         frame = pl.from_arrow(table)

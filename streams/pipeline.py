@@ -1,13 +1,17 @@
 """Behind the polling thread: one thread writes batches, one derives them. Steps 2 to 5 of the ledger's walk.
 
 2 PENDING is acknowledged before any row of the batch is inserted.   3 history, quarantine, receipts.
-4 derive, for all batches written since the last derive.             5 DONE. Then the polling thread may commit (6).
+4 derive: current marks of each batch at once, the counts of many    5 DONE. Then the polling thread may commit (6).
 A batch that fails stays PENDING; whoever owns its partitions next recovers it.
+
+Counts are made from all marks of each school touched, so they cost the more the later the day and the fewer batches
+they are made for: they wait a little, and twice as long as they took when the writer is behind.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -15,6 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 from clickhouse_connect.driver.client import Client
@@ -23,7 +28,7 @@ from rollcall import metrics
 from rollcall.failpoints import FailPoints
 from rollcall.settings import Settings
 from sinks.clickhouse import connect, patiently
-from sinks.derive import derive
+from sinks.derive import derive_counts, derive_current, older_maps
 from sinks.ledger import Ledger, LedgerRange
 from sinks.writer import Writer
 from streams.frames import EVIDENCE
@@ -32,6 +37,12 @@ from streams.process import Outcome
 __all__ = ["Fenced", "Guard", "Pipeline", "Work"]
 
 _log = structlog.get_logger()
+_T = TypeVar("_T")
+
+#: How long an answer about epochs holds (s). Whoever was stopped for longer asks again before it writes.
+_EPOCH_HOLDS_S = 0.5
+#: Seconds from one making of counts to the next: when nothing waits to be written, and at most.
+_COUNTS_EVERY_S, _COUNTS_AT_MOST_S = 0.5, 5.0
 
 
 class Fenced(Exception):  # noqa: N818 - a state of the world, not a fault
@@ -46,6 +57,7 @@ class Guard:
         self._polled = time.monotonic()
         self._revoked = threading.Event()
         self.epochs: dict[tuple[str, int], int] = {}
+        self._asked: dict[tuple[str, int], float] = {}
 
     def polled(self) -> None:
         """The polling thread is alive and in the group."""
@@ -61,11 +73,15 @@ class Guard:
             raise Fenced("the partitions were taken away")
         if (silent := time.monotonic() - self._polled) > self._limit:
             raise Fenced(f"no good poll for {silent:.1f} s: another worker may own the partitions by now")
-        mine = {(r.topic_id, r.partition): self.epochs.get((r.topic_id, r.partition), 0) for r in ranges}
-        latest = ledger.epochs(list(mine))
-        for place, epoch in mine.items():
-            if latest.get(place, 0) != epoch:
+        now = time.monotonic()
+        places = {(r.topic_id, r.partition) for r in ranges}
+        if all(now - self._asked.get(place, -_EPOCH_HOLDS_S) < _EPOCH_HOLDS_S for place in places):
+            return
+        latest = ledger.epochs(list(self.epochs))
+        for place in places:
+            if latest.get(place, 0) != self.epochs.get(place, 0):
                 raise Fenced(f"partition {place[1]} was claimed by a later epoch")
+        self._asked.update(dict.fromkeys(places, now))
 
 
 @dataclass(slots=True)
@@ -88,6 +104,7 @@ class Pipeline:
         self._news = threading.Condition()
         self._committable: deque[tuple[str, int, int]] = deque()
         self._in_flight = 0
+        self._hurry = False
         self._writing_over = False
         self._stop = threading.Event()
         self.failure: BaseException | None = None
@@ -135,17 +152,27 @@ class Pipeline:
             out.append(self._committable.popleft())
         return out
 
+    @property
+    def one_waits(self) -> bool:
+        """Whether a batch waits to be written behind the one that is."""
+        return not self._to_write.empty()
+
     def wait_idle(self, timeout_s: float, alive: Callable[[], None] = lambda: None) -> bool:
         """Wait until nothing is in flight; False when ``timeout_s`` passed first or a thread failed."""
         end = time.monotonic() + timeout_s
-        while True:
-            with self._news:
-                if self._in_flight == 0:
-                    return True
-                self._news.wait(0.05)
-            alive()
-            if self.failure is not None or time.monotonic() > end:
-                return False
+        try:
+            while True:
+                with self._news:
+                    if self._in_flight == 0:
+                        return True
+                    self._hurry = True
+                    self._news.notify_all()
+                    self._news.wait(0.05)
+                alive()
+                if self.failure is not None or time.monotonic() > end:
+                    return False
+        finally:
+            self._hurry = False
 
     def wait_written(self, alive: Callable[[], None]) -> None:
         """Wait until every batch handed over stands in the history. Raises what made a thread fail."""
@@ -182,11 +209,11 @@ class Pipeline:
             with self._news:
                 self._news.notify_all()
 
-    def _patiently(self, act: Callable[[], None], what: str) -> None:
+    def _patiently(self, act: Callable[[], _T], what: str) -> _T:
         def waiting(away: bool) -> None:
             metrics.PAUSED_PARTITIONS.labels(reason="clickhouse_away").set(len(self._guard.epochs) if away else 0)
 
-        patiently(act, what=what, still_wanted=lambda: not self._stop.is_set(), on_wait=waiting)
+        return patiently(act, what=what, still_wanted=lambda: not self._stop.is_set(), on_wait=waiting)
 
     def _write_all(self) -> None:
         client = connect(self._settings.clickhouse)
@@ -224,31 +251,63 @@ class Pipeline:
             setattr(outcome, table, None)
 
     def _derive_all(self) -> None:
+        """Steps 4 and 5 of what is written: current marks as they come, counts when they are due, then DONE."""
         client = connect(self._settings.clickhouse)
         ledger = Ledger(client, self._settings.worker.group)
+        uncounted: list[Work] = []
+        counted_at, took = -math.inf, 0.0
         while True:
             with self._news:
-                while not self._written and not self._stop.is_set() and not self._writing_over:
-                    self._news.wait(1.0)
-                if self._stop.is_set() or (self._writing_over and not self._written):
+                while not (self._stop.is_set() or self._written or (self._writing_over and not uncounted)):
+                    due = counted_at + self._pause(took) - time.monotonic()
+                    if uncounted and due <= 0:
+                        break
+                    self._news.wait(min(due, 1.0) if uncounted else 1.0)
+                if self._stop.is_set() or (self._writing_over and not self._written and not uncounted):
                     return
                 works = list(self._written)
                 self._written.clear()
-            self._derive(works, client, ledger)
+            if works:
+                self._derive_current(works, client)
+                uncounted += works
+            if time.monotonic() >= counted_at + self._pause(took):
+                started = time.monotonic()
+                self._count(uncounted, client, ledger)
+                uncounted, counted_at = [], time.monotonic()
+                took = counted_at - started
 
-    def _derive(self, works: list[Work], client: Client, ledger: Ledger) -> None:
-        """Steps 4 and 5 for ``works``, all of which are written."""
+    def _pause(self, took: float) -> float:
+        """Seconds to let pass after counts were made, which took so long."""
+        if self._hurry or self._writing_over:
+            return 0.0
+        return min(2 * took, _COUNTS_AT_MOST_S) if self.one_waits else _COUNTS_EVERY_S
+
+    def _derive_current(self, works: list[Work], client: Client) -> None:
+        """Step 4, current marks of ``works``, all of which are written. Most came alone and stand already."""
         started = time.perf_counter()
         self._fail.reach("derive.before")
-        # Evidence of kiosks touches no key (rule 17): a batch of nothing else has nothing to derive.
-        batches = [w.outcome.batch.id for w in works if any(r.accepted and r.topic != EVIDENCE for r in w.ranges)]
+        batches = _deriving(works)
         if batches:
-            self._patiently(
-                lambda: derive(client, batches, lambda: self._fail.reach("derive.current_written")),
-                "deriving current state",
+            whole = self._patiently(
+                lambda: older_maps(client, {w.outcome.batch.id: w.outcome.map_version for w in works}),
+                "asking for the code map's version",
             )
+            choosing = [w.outcome.batch.id for w in works if w.outcome.to_choose]
+            if derived := sorted({*batches} & {*choosing, *whole}):
+                self._patiently(lambda: derive_current(client, derived, whole), "deriving current marks")
+        self._fail.reach("derive.current_written")
+        metrics.STEP_SECONDS.labels(step="derive_current").observe(time.perf_counter() - started)
+        now = time.time()
+        for work in works:
+            metrics.EVENT_AGE_SECONDS.labels(stage="current").observe(max(0.0, now - work.oldest_ms / 1000))
+
+    def _count(self, works: list[Work], client: Client, ledger: Ledger) -> None:
+        """Step 4, counts of ``works``, whose current marks are derived; and step 5."""
+        started = time.perf_counter()
+        if batches := _deriving(works):
+            self._patiently(lambda: derive_counts(client, batches), "deriving counts")
         self._fail.reach("derive.counts_written")
-        metrics.STEP_SECONDS.labels(step="derive").observe(time.perf_counter() - started)
+        metrics.STEP_SECONDS.labels(step="derive_counts").observe(time.perf_counter() - started)
         ranges = [r for w in works for r in w.ranges]
         self._patiently(lambda: self._guard.check(ledger, ranges), "checking the epoch")
         self._patiently(
@@ -259,8 +318,13 @@ class Pipeline:
         now = time.time()
         metrics.BATCHES.inc(len(works))
         for work in works:
-            metrics.EVENT_AGE_SECONDS.labels(stage="current").observe(max(0.0, now - work.oldest_ms / 1000))
+            metrics.EVENT_AGE_SECONDS.labels(stage="counts").observe(max(0.0, now - work.oldest_ms / 1000))
         self._committable.extend((r.topic, r.partition, r.last + 1) for r in ranges)
         with self._news:
             self._in_flight -= len(works)
             self._news.notify_all()
+
+
+def _deriving(works: list[Work]) -> list[int]:
+    """Batches that touched a key. Evidence of kiosks touches none (rule 17)."""
+    return [w.outcome.batch.id for w in works if any(r.accepted and r.topic != EVIDENCE for r in w.ranges)]

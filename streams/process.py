@@ -18,6 +18,7 @@ from streams.batch import Batch
 from streams.decode import SchemaCache, decode
 from streams.frames import SOURCE_KINDS
 from streams.kernels import UNCHANGED
+from streams.pupil_sessions import PupilSessions
 from streams.steps import STEPS, Context, RecordFinder, TakenOut
 from streams.suppression import Assertions
 from streams.world import World
@@ -54,24 +55,30 @@ class Outcome:
     exceptions: dict[str, int] = field(default_factory=dict)
     unmapped: dict[str, int] = field(default_factory=dict)
     map_version: int = 0
+    #: Whether any mark did not come alone: the rule has to choose.
+    to_choose: bool = False
 
 
 def process(
     batch: Batch, schemas: SchemaCache, world: World, assertions: Assertions, find_records: RecordFinder, *,
     future_bound_ms: int, suppress_repeats: bool = True, standing: Standing | None = None,
-    meet: Callable[[list[int]], None] = lambda _: None,
+    meet: Callable[[list[int]], None] = lambda _: None, pupil_sessions: PupilSessions | None = None,
 ) -> Outcome:  # fmt: skip
     """Turn one batch into rows to write.
 
     Every mark of a decoded message ends in exactly one of accepted, unchanged or quarantined:
     ``marks == accepted + unchanged + quarantined`` for each range. ``meet`` is told the session dates before anything
-    is judged, to load what is remembered of them. Raises schemas.registry.RegistryAway before anything is judged.
+    is judged, to load what is remembered of them. Without ``pupil_sessions`` no mark is taken for the
+    first. Raises schemas.registry.RegistryAway before anything is judged.
     """
     started = time.perf_counter()
     refused_whole = frozenset[int]() if standing is None else standing.refused_whole()
     decoded = decode(batch, schemas, future_bound_ms, refused_whole)
     metrics.STEP_SECONDS.labels(step="decode").observe(time.perf_counter() - started)
-    marks, context = decoded.marks, Context(decoded, world, assertions, find_records, suppress_repeats=suppress_repeats)
+    marks = decoded.marks
+    context = Context(
+        decoded, world, assertions, find_records, suppress_repeats=suppress_repeats, pupil_sessions=pupil_sessions
+    )
     meet(marks["day"].unique().to_list())
     if standing is not None:
         marks = _set_standing_aside(marks, context, standing)
@@ -116,6 +123,7 @@ def _outcome(context: Context, marks: pl.DataFrame, taken: list[TakenOut]) -> Ou
         exceptions=_tally_exceptions(accepted),
         unmapped=_tally_unmapped(context, accepted),
         map_version=world.code_map.version,
+        to_choose=not accepted["alone"].all(),
     )
 
 

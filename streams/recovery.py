@@ -76,6 +76,7 @@ class Recovery:
         outcome = process(
             batch, self._schemas, self._world, self._memory.assertions, self._writer.records,
             future_bound_ms=self._bound, suppress_repeats=self._suppress, standing=standing,
+            pupil_sessions=self._memory.pupil_sessions,
         )  # fmt: skip
         return self._finish(r, outcome, days, urns)
 

@@ -70,6 +70,7 @@ def mark_event(decoded: Decoded, marks: pl.DataFrame, world: World) -> pa.Table:
         **_amendment_columns(decoded.amendments, amendment),
         "deleted": marks["deleted"].to_arrow(),
         "superseded": pa.array(marks["verdict"].to_numpy() == kernels.SUPERSEDED),
+        "alone": marks["alone"].to_arrow(),
         "asserted_at": _instants((version >> np.uint64(20)).astype(np.int64)),
         "version": version,
         "ingested_at": _instants(np.full(n, batch.ingested_ms, np.int64)),

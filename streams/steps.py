@@ -1,4 +1,4 @@
-"""The walk of a mark after decoding: check, identify, map, suppress. One outcome for every mark.
+"""The walk of a mark after decoding: check, identify, map, suppress, find the first. One outcome for every mark.
 
 Each step is a function from columns to columns plus the rows it took out, with a reason. The steps' docstrings name the
 columns they need and add. docs/guarantees.md holds the two identities that the counts must satisfy.
@@ -19,13 +19,14 @@ import polars as pl
 from rollcall.domain import codes, findings
 from streams import crosswalk as people
 from streams import kernels
-from streams.frames import Decoded
+from streams.frames import SOURCE_KINDS, Decoded
+from streams.pupil_sessions import PupilSessions
 from streams.suppression import Assertions
 from streams.world import World
 
 __all__ = [
     "RECORD_PLACES", "STANDING", "STEPS", "Context", "RecordFinder", "Step", "TakenOut",
-    "amend_and_delete", "check", "identify", "map_codes", "suppress",
+    "amend_and_delete", "check", "find_first", "identify", "map_codes", "suppress",
 ]  # fmt: skip
 
 _LONDON = ZoneInfo("Europe/London")
@@ -70,6 +71,7 @@ class Context:
     ``find_records``: looks deletions up. In recovery, ``standing``: the batch's marks that stand in the history
     (STANDING); ``refused_before``: (message, item) of those that stand in quarantine.
     ``suppress_repeats``: False writes every repeat (the property test of suppression).
+    ``pupil_sessions``: those with an assertion; without it no mark is taken for the first.
     """
 
     decoded: Decoded
@@ -79,6 +81,7 @@ class Context:
     standing: pl.DataFrame | None = None
     refused_before: pl.DataFrame | None = None
     suppress_repeats: bool = True
+    pupil_sessions: PupilSessions | None = None
 
 
 @dataclass(slots=True)
@@ -348,8 +351,34 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
     return _take_out(marks, reason, ("", "contradicts_itself"))
 
 
+def find_first(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[TakenOut]]:
+    """Tell the first mark of a pupil and session, which counts as it is, from those that the rule must choose among.
+
+    Needs ``verdict``. Adds ``alone``: accepted, of a session (rule 7), no deletion, no evidence (rule 17), and nothing
+    was said about its pupil and session before, by any source. Takes nothing out.
+    """
+    if context.pupil_sessions is None:
+        return marks.with_columns(pl.lit(False).alias("alone")), []
+    kind = context.decoded.messages["source_kind"].to_numpy()[marks["message"].to_numpy()]
+    asserts = (
+        (marks["verdict"].to_numpy() == kernels.ACCEPTED)
+        & (marks["period"] == "").to_numpy()
+        & (kind != SOURCE_KINDS["kiosk"])
+    )
+    at = np.flatnonzero(asserts)
+    key = kernels.pupil_session_keys(
+        marks["urn"].to_numpy()[at], marks["day"].to_numpy()[at], marks["session"].to_numpy()[at],
+        marks["pupil_id"].to_numpy()[at],
+    )  # fmt: skip
+    alone = np.zeros(len(marks), np.bool_)
+    alone[at] = context.pupil_sessions.first(key)
+    # A deletion may be of a date that was not looked up.
+    alone &= ~marks["deleted"].to_numpy() & ~marks["stands"].to_numpy()
+    return marks.with_columns(pl.Series("alone", alone)), []
+
+
 #: The walk of a mark. Order matters: each step may rely on what stands above it.
-STEPS: tuple[Step, ...] = (check, identify, map_codes, amend_and_delete, suppress)
+STEPS: tuple[Step, ...] = (check, identify, map_codes, amend_and_delete, suppress, find_first)
 
 
 def london_days(instants_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:

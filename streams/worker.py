@@ -182,7 +182,10 @@ class Worker:
             consumer.close()
 
     def _gather(self, consumer: Consumer) -> list[Record]:
-        """Records of one batch: until it is full, or the linger since its first record is over."""
+        """Records of one batch: until it is full, or the linger since its first record is over.
+
+        While a batch waits to be written another would only wait behind it: this one grows, and costs less a mark.
+        """
         settings = self._settings.worker
         busy = self._marks_per_s > _BUSY_MARKS_PER_S
         linger = (settings.linger_busy_ms if busy else settings.linger_quiet_ms) / 1000
@@ -192,7 +195,7 @@ class Worker:
         started = time.perf_counter()
         while held < room and not self._stop.is_set():
             wait = deadline - time.monotonic()
-            if wait <= 0 and (records or assignment is None or self._assignment is not assignment or not held):
+            if wait <= 0 and not (records and assignment is not None and assignment.pipeline.one_waits):
                 break
             messages = consumer.consume(_POLL_RECORDS, max(0.0, min(wait, 0.05)))
             self._after_poll()
@@ -309,7 +312,7 @@ class Worker:
         return process(
             batch, self._schemas, self._world, assignment.memory.assertions, find_records,
             future_bound_ms=settings.future_bound_seconds * 1000, suppress_repeats=settings.suppression,
-            meet=assignment.memory.meet,
+            meet=assignment.memory.meet, pupil_sessions=assignment.memory.pupil_sessions,
         )  # fmt: skip
 
     def _tell(self, batch: Batch, outcome: Outcome, records: list[Record], seconds: float) -> None:

@@ -2,6 +2,7 @@
 -- Read by sinks/derive.py (into school_session, for touched schools) and sinks/verify.py.
 -- `current`: mark_current FINAL, `before`: school_session, both restricted by their caller to the same schools and dates.
 -- A count that vanished is written as zero, else its old row would stand for ever.
+-- A version is made of what the marks have seen (bits 0 to 62 of theirs), whether the rule was asked or not.
 -- `current` is read once: the versions of a school and session are summed over its groups by a window.
 SELECT session_date, urn, session, in_scope, year_group, canonical_code, marks, derived_version
 FROM
@@ -18,7 +19,7 @@ FROM
         (
             SELECT
                 session_date, urn, session, in_scope, year_group, canonical_code, countIf(is_mark) AS c, 0 AS e,
-                bitShiftRight(max(derived_version), 64) AS h, sum(toUInt64(derived_version)) AS l
+                bitShiftRight(max(derived_version), 64) AS h, sum(bitAnd(toUInt64(derived_version), 9223372036854775807)) AS l
             FROM {current}
             GROUP BY session_date, urn, session, in_scope, year_group, canonical_code
             UNION ALL

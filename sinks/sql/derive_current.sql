@@ -13,7 +13,8 @@
 -- two records of one instant are told apart the same way every time). As a tuple it cost five times the CPU.
 --
 -- The canonical code is that of the map in force now, not of arrival. derived_version grows with what the row has seen:
--- every assertion that is added or replaced raises the sum, a publication of a map raises the high bits.
+-- every assertion that is added or replaced raises the sum, a publication of a map raises the high bits. Bit 63 says that the
+-- rule was asked: such a row stands before one that came alone (sinks/migrations/0015_alone.sql).
 SELECT
     session_date, urn, session, pupil_id,
     argMax(s.source, s.rank) AS source,
@@ -29,7 +30,10 @@ SELECT
     toUInt8(least(sum(s.stands), 255)) AS sources,
     maxIf(s.canonical, s.stands) != minIf(s.canonical, s.stands) AS disagree,
     argMax(s.event, s.rank) AS event_id,
-    bitOr(bitShiftLeft(toUInt128((SELECT max(version) FROM code_map)), 64), toUInt128(sum(s.seen))) AS derived_version
+    bitOr(
+        bitShiftLeft(toUInt128((SELECT max(version) FROM code_map)), 64),
+        toUInt128(bitOr(sum(s.seen), bitShiftLeft(toUInt64(1), 63)))
+    ) AS derived_version
 FROM
 (
     SELECT

@@ -65,7 +65,7 @@ def test_the_command_prints_figures_that_are_equal_to_the_answer_key(home: Path)
     assert printed["equal"] is True
     assert printed["marks"] == 18_000
     assert set(printed["cpu_s_per_million"]) == {"kafka", "worker", "clickhouse"}
-    assert {"decode", "identify", "suppress", "write", "derive"} <= set(printed["step_ns"])
+    assert {"decode", "identify", "suppress", "write", "derive_current", "derive_counts"} <= set(printed["step_ns"])
 
 
 def test_a_repull_is_equal_for_the_worker_the_natural_pipeline_and_the_engine(home: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_repull_is_equal_for_the_worker_the_natural_pipeline_and_the_engine(ho
 def test_a_steady_rate_gives_freshness_of_history_and_current(home: Path) -> None:
     found = run(Plan("live", rate=3_000, minutes=0.05, schools=60), home, lambda _: None)
     assert found["equal"] is True
-    assert set(found["freshness_s"]) == {"history", "current"}
+    assert set(found["freshness_s"]) == {"history", "current", "counts"}
 
 
 def test_one_wrong_mark_among_thousands_is_seen_in_every_table(home: Path) -> None:

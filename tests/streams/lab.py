@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from streams import kernels
 from streams.batch import Batch, Record, Topic
 from streams.decode import SchemaCache
 from streams.memory import Memory
@@ -64,6 +67,15 @@ class TablesInMemory:
                 latest[key] = max(latest.get(key, 0), receipt["version"])
         return pa.table({"key": pa.array(latest, pa.uint64()), "version": pa.array(latest.values(), pa.uint64())})
 
+    def pupil_sessions(self, days: list[str]) -> npt.NDArray[np.uint64]:
+        rows = [e for e in self.events if not e["superseded"] and not e["period"] and e["source_kind"] != "kiosk"]
+        return kernels.pupil_session_keys(
+            np.array([e["urn"] for e in rows], np.uint32),
+            np.array([(e["session_date"] - _EPOCH).days for e in rows], np.int32),
+            np.array([1 + (e["session"] == "PM") for e in rows], np.uint8),
+            np.array([e["pupil_id"] for e in rows], np.uint64),
+        )  # fmt: skip
+
     def records(self, wanted: pl.DataFrame) -> pl.DataFrame:
         asked = set(wanted.select("urn", "source", "record_id").iter_rows())
         found = [
@@ -109,7 +121,7 @@ class Lab:
         batch = Batch.cut(records, starts, 1_757_500_000_000 + sum(self._next.values()))
         outcome = process(
             batch, _SCHEMAS, self._world, self.memory.assertions, self.tables.records, future_bound_ms=300_000,
-            suppress_repeats=self._suppress, meet=self.memory.meet,
+            suppress_repeats=self._suppress, meet=self.memory.meet, pupil_sessions=self.memory.pupil_sessions,
         )  # fmt: skip
         for r in batch.ranges:
             assert r.messages == r.decoded + r.undecodable + r.no_record

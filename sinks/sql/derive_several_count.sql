@@ -1,2 +1,0 @@
--- How many touched keys have several assertions: mostly none. Read by sinks/derive.py.
-SELECT count() FROM {several}
