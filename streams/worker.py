@@ -197,7 +197,7 @@ class Worker:
             wait = deadline - time.monotonic()
             if wait <= 0 and not (records and assignment is not None and assignment.pipeline.one_waits):
                 break
-            messages = consumer.consume(_POLL_RECORDS, max(0.0, min(wait, 0.05)))
+            messages = consumer.consume(_POLL_RECORDS, min(max(wait, 0.01), 0.05))
             self._after_poll()
             if self._assignment is not assignment:  # a rebalance: what was gathered belongs to the old assignment
                 assignment, records, held = self._assignment, [], 0
