@@ -356,21 +356,33 @@ def learn_reasserted(state: Any, slots: Any, rows: Any, version: Any) -> None:
             j = (j + np.uint64(1)) & mask
 
 
+#: Words of a block of a filter: a cache line, so that a look at eight bits costs one of memory.
+FILTER_BLOCK = 8
+
+
 @nb.njit(cache=True, nogil=True)
-def _place(key: Any, words: Any) -> Any:
-    """(word, bits) of a key in a filter: three bits of one word, so that a look costs one cache line."""
+def _block(key: Any, words: Any) -> Any:
+    """(first word, hash) of a key's block in a filter: a power of two of blocks of FILTER_BLOCK words."""
     h = _mix(key)
-    one, low = np.uint64(1), np.uint64(63)
-    bits = (one << (h >> np.uint64(58))) | (one << ((h >> np.uint64(52)) & low)) | (one << ((h >> np.uint64(46)) & low))
-    return h & np.uint64(len(words) - 1), bits
+    return (h & np.uint64(len(words) // FILTER_BLOCK - 1)) * np.uint64(FILTER_BLOCK), _mix(h)
+
+
+@nb.njit(cache=True, nogil=True)
+def _knows(words: Any, at: Any, h: Any) -> bool:
+    """Whether the block at ``at`` has the bits of ``h``: one in each word, which six bits of the hash choose."""
+    for i in range(FILTER_BLOCK):
+        bit = np.uint64(1) << ((h >> np.uint64(6 * i)) & np.uint64(63))
+        if words[at + np.uint64(i)] & bit == 0:
+            return False
+    return True
 
 
 @nb.njit(cache=True, nogil=True)
 def leave_out_known(words: Any, keys: Any, new: Any) -> None:
-    """Clear ``new`` where ``words`` (a filter of a power of two of words) knows the key."""
+    """Clear ``new`` where ``words`` (a filter, see `remember`) knows the key."""
     for i in range(len(keys)):
-        at, bits = _place(keys[i], words)
-        if words[at] & bits == bits:
+        at, h = _block(keys[i], words)
+        if _knows(words, at, h):
             new[i] = False
 
 
@@ -378,15 +390,16 @@ def leave_out_known(words: Any, keys: Any, new: Any) -> None:
 def remember(words: Any, keys: Any, new: Any) -> int:
     """Put the keys that are ``new`` into the filter, one after the other, and clear ``new`` where one is known by then.
 
-    Returns how many were put in.
+    ``words``: a blocked Bloom filter, a power of two of blocks. Returns how many keys were put in.
     """
     put = 0
     for i in range(len(keys)):
         if new[i]:
-            at, bits = _place(keys[i], words)
-            if words[at] & bits == bits:
+            at, h = _block(keys[i], words)
+            if _knows(words, at, h):
                 new[i] = False
             else:
-                words[at] |= bits
+                for k in range(FILTER_BLOCK):
+                    words[at + np.uint64(k)] |= np.uint64(1) << ((h >> np.uint64(6 * k)) & np.uint64(63))
                 put += 1
     return put

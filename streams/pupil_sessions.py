@@ -16,7 +16,7 @@ __all__ = ["PupilSessions"]
 
 U64 = npt.NDArray[np.uint64]
 
-#: Bits for each pupil-session expected: at 32 bits about one in a thousand of the first is taken for a later one.
+#: Bits for each pupil-session expected, at least: about one first in 50,000 is then taken for a later one.
 _BITS_EACH = 32
 
 
