@@ -50,7 +50,7 @@ def derive_current(client: Client, batches: Sequence[int], whole: Sequence[int] 
     client.command(
         "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
         " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree,"
-        " event_id, derived_version) " + current_expression(load("derive_touched_assertions")),
+        " losers, event_id, derived_version) " + current_expression(load("derive_touched_assertions")),
         parameters={"batches": list(batches), "whole": list(whole)}, settings=_SETTINGS,
     )  # fmt: skip
 

@@ -19,12 +19,13 @@ from rollcall.domain.phases import PHASES
 from rollcall.errors import UsageError
 from sinks.statements import load
 
-__all__ = ["BASIS", "GROUPINGS", "DayReport", "Grouping", "Line", "day_report", "percent"]
+__all__ = ["BASES", "GROUPINGS", "Basis", "DayReport", "Grouping", "Line", "day_report", "percent"]
 
 Grouping = Literal["trust", "la", "phase", "school", "year-group"]
 GROUPINGS: tuple[str, ...] = get_args(Grouping)
-#: Registers and MIS only (rule 17).
-BASIS = "statutory"
+Basis = Literal["statutory", "live"]
+#: Rule 17. statutory: registers and MIS only, every publication uses it; live: kiosks where a mark is missing or N.
+BASES: tuple[str, ...] = get_args(Basis)
 _YEAR_GROUPS = ("N1", "N2", "R", *map(str, range(1, 15)))
 _WITHOUT = {
     "school": "school not known",
@@ -91,6 +92,7 @@ class DayReport:
     day: date
     by: Grouping | None
     headline: bool
+    basis: Basis
     total: Line
     lines: tuple[Line, ...]
     #: Exception or reason -> how many, over all schools and pupils.
@@ -108,7 +110,7 @@ class DayReport:
         """The document `rollcall report day --json` prints."""
         return {
             "date": self.day.isoformat(),
-            "basis": BASIS,
+            "basis": self.basis,
             "scope": "headline" if self.headline else "all",
             "by": self.by,
             "total": self.total.as_json(),
@@ -118,17 +120,19 @@ class DayReport:
         }
 
 
-def day_report(client: Client, day: date, by: Grouping | None = None, headline: bool = True) -> DayReport:
-    """The report of one session date, of the sessions that have begun, on the statutory basis.
+def day_report(
+    client: Client, day: date, by: Grouping | None = None, headline: bool = True, basis: Basis = "statutory"
+) -> DayReport:
+    """The report of one session date, of the sessions that have begun, on one of the bases of rule 17.
 
     `headline` counts what rule 14 counts; without it, everybody. Schools, trusts, LAs and phases are those of the date
-    (rule 12). Raises UsageError for a grouping that there is none of.
+    (rule 12). Raises UsageError for a grouping or a basis that there is none of.
     """
+    if basis not in BASES:
+        raise UsageError(f"a report's basis is {' or '.join(BASES)}; not {basis}")
     if by is not None and by not in GROUPINGS:
         raise UsageError(f"a report is by {', '.join(GROUPINGS)}; not by {by}")
-    rows = client.query(
-        load("report_day"), parameters={"day": day, "by": by or "all", "headline": int(headline)}
-    ).result_rows
+    rows = client.query(_sql(basis), parameters={"day": day, "by": by or "all", "headline": int(headline)}).result_rows
     totals = [Line("", "total", *counts) for is_total, _, _, *counts in rows if is_total]
     lines = [
         Line(key, label or _WITHOUT.get(by or "", "total"), *counts)
@@ -140,10 +144,20 @@ def day_report(client: Client, day: date, by: Grouping | None = None, headline: 
         day=day,
         by=by,
         headline=headline,
+        basis=basis,
         total=totals[0] if totals else Line("", "total", *[0] * 12),
         lines=tuple(sorted(lines, key=_order(by))) if by else (),
         exceptions={name: found for name, accepted, found in findings if accepted},
         quarantined={name: found for name, accepted, found in findings if not accepted},
+    )
+
+
+def _sql(basis: Basis) -> str:
+    live = basis == "live"
+    return (
+        load("report_day")
+        .replace("{counts}", "session_counts_live" if live else "session_counts")
+        .replace("{still_missing}", load("report_day_still_missing") if live else "true")
     )
 
 

@@ -61,13 +61,17 @@ def day(
     everybody: Annotated[
         bool, typer.Option("--all", help="Count every pupil of every school, not only the headline's.")
     ] = False,
+    basis: Annotated[
+        str,
+        typer.Option(help="statutory (registers and MIS) or live (kiosks, too, where a mark is missing or N)."),
+    ] = "statutory",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """A day's attendance: schools, pupils, possible sessions, rates, what is missing, unknown, odd or refused.
 
     Rates pool sessions and are rounded half up when printed. Missing is neither absent nor present; a code that no map
-    knows is unknown. Basis: statutory (registers and MIS). The headline is pupils aged 5 to 15 in state-funded primary,
-    secondary and special schools."""
+    knows is unknown. Every publication uses the statutory basis. The headline is pupils aged 5 to 15 in state-funded
+    primary, secondary and special schools."""
     from datetime import date as calendar_date
 
     from rollcall.errors import UsageError
@@ -81,7 +85,7 @@ def day(
         raise UsageError(f"--date {date}: a date is written 2025-09-10") from None
     client = connect(Settings.load().clickhouse)
     try:
-        report = day_report(client, session_date, by, headline=not everybody)  # type: ignore[arg-type]
+        report = day_report(client, session_date, by, not everybody, basis)  # type: ignore[arg-type]
     finally:
         client.close()
     if as_json:
@@ -96,11 +100,9 @@ def show(report: DayReport) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from sinks.reports import BASIS
-
     console = Console()
     console.print(f"Attendance on {report.day:%A} {report.day.day} {report.day:%B %Y}", style="bold")
-    console.print(f"Basis: {BASIS}. Counted: {report.scope}; sessions that have begun.", style="dim")
+    console.print(f"Basis: {report.basis}. Counted: {report.scope}; sessions that have begun.", style="dim")
     table = Table(box=box.SIMPLE_HEAD, show_footer=bool(report.lines), padding=(0, 1), pad_edge=False)
     total = _cells(report.total)
     if report.lines:

@@ -12,6 +12,8 @@
 -- An order is one UInt128, greatest first: stands (1 bit), definite (1), kind (2), version (61), record id's hash (63, so that
 -- two records of one instant are told apart the same way every time). As a tuple it cost five times the CPU.
 --
+-- Losers are the other sources' marks that stand and say another code, each with the rule that left it out (rule 17).
+--
 -- The canonical code is that of the map in force now, not of arrival. derived_version grows with what the row has seen:
 -- every assertion that is added or replaced raises the sum, a publication of a map raises the high bits. Bit 63 says that the
 -- rule was asked: such a row stands before one that came alone (sinks/migrations/0015_alone.sql).
@@ -29,6 +31,12 @@ SELECT
     argMax(s.scope, s.rank) AS in_scope,
     toUInt8(least(sum(s.stands), 255)) AS sources,
     maxIf(s.canonical, s.stands) != minIf(s.canonical, s.stands) AS disagree,
+    arrayMap(
+        l -> (l.1, toString(l.2), l.3, l.4, l.5, l.6, l.7,
+            multiIf((l.4 IN ('N', '')) != (canonical_code IN ('N', '')), 'definite_code', l.2 != source_kind, 'mis_before_register', 'latest')),
+        if(disagree, arrayFilter(l -> l.4 != canonical_code, arraySort(l -> l.1, groupArrayIf(
+            (s.source, s.kind, s.raw, s.canonical, s.minutes, s.asserted, s.event), s.stands))), [])
+    ) AS losers,
     argMax(s.event, s.rank) AS event_id,
     bitOr(
         bitShiftLeft(toUInt128((SELECT max(version) FROM code_map)), 64),

@@ -1,4 +1,5 @@
 -- One day, one row per trust, local authority, phase, school or year group. Read by sinks/reports.py (`rollcall report day`).
+-- Filled in by the basis: counts, and still_missing, a condition on marks_missing.
 -- Parameters: day; by (all, trust, la, phase, school, year-group); headline: 1 for rule 14's pupils and schools, 0 for all.
 -- Each part brings rows with its own numbers and zeros for the rest; the outer query adds them up (rule 19: counts are
 -- added, rates come last). One more row, is_total, pools them all. Findings are of every mark of the schools, whoever is in scope: not being on roll is one.
@@ -27,7 +28,7 @@ FROM
         marks, possible, attendance, authorised, unauthorised, late, unknown,
         toUInt64(0) AS pupils, false AS expected, toUInt64(0) AS missing_marks, toUInt64(0) AS missing_registers,
         toUInt64(0) AS exceptions
-    FROM session_counts
+    FROM {counts}
     WHERE session_date = {day:Date} AND has_begun AND (in_headline OR {headline:UInt8} = 0)
 
     UNION ALL
@@ -41,7 +42,7 @@ FROM
             urn IN (SELECT urn FROM sessions_expected WHERE session_date = {day:Date} AND has_begun) AS expected
         FROM roll
         WHERE {day:Date} BETWEEN first_day AND last_day AND status != 'pre-admission'
-          AND (expected OR urn IN (SELECT urn FROM session_counts WHERE session_date = {day:Date} AND has_begun))
+          AND (expected OR urn IN (SELECT urn FROM {counts} WHERE session_date = {day:Date} AND has_begun))
     ) AS r
     ASOF LEFT JOIN schools AS s ON s.urn = r.urn AND s.valid_from <= r.session_date
     WHERE (r.in_scope AND s.in_headline AND r.session_date <= s.valid_to) OR {headline:UInt8} = 0
@@ -52,7 +53,7 @@ FROM
         urn, school_name, la_code, la_name, trust_id, trust_name, phase, year_group,
         0, 0, 0, 0, 0, 0, 0, 0, false, 1, 0, 0
     FROM marks_missing
-    WHERE session_date = {day:Date} AND (in_headline OR {headline:UInt8} = 0)
+    WHERE session_date = {day:Date} AND (in_headline OR {headline:UInt8} = 0) AND {still_missing}
 
     UNION ALL
     SELECT

@@ -7,11 +7,11 @@ FROM
     FROM
     (
         SELECT 'rebuilt' AS side, session_date, urn, session, pupil_id,
-            cityHash64(source, source_kind, raw_code, canonical_code, minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree, event_id) AS says
+            cityHash64(source, source_kind, raw_code, canonical_code, minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree, losers, event_id) AS says
         FROM {rebuilt}
         UNION ALL
         SELECT 'stored', session_date, urn, session, pupil_id,
-            cityHash64(source, source_kind, raw_code, canonical_code, minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree, event_id)
+            cityHash64(source, source_kind, raw_code, canonical_code, minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree, losers, event_id)
         FROM mark_current FINAL
         WHERE session_date BETWEEN {first_day:Date} AND {last_day:Date} AND urn BETWEEN {first:UInt32} AND {last:UInt32}
     )
