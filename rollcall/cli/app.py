@@ -43,6 +43,7 @@ GROUPS: tuple[str, ...] = (
     "worker",
     "agents",
     "report",
+    "ask",
     "expected",
     "quarantine",
     "reconcile",

@@ -1,0 +1,124 @@
+"""`rollcall ask`: what is not marked, contradicted, amended too late, unexplained, or always late."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from datetime import date as calendar_date
+
+__all__ = ["register"]
+
+_WHAT = {
+    "unmarked": "Sessions without marks: expected registers none of whose pupils has a mark.",
+    "conflicts": "Marks on which two systems disagree: what counts, what lost, by which rule, for how many pupils.",
+    "amendments": "Amendments made more school days after the session than the window allows.",
+    "unexplained": "N that still stands after more school days than the window allows.",
+    "late": "Groups whose register mostly came after it should have closed, and by how many minutes.",
+}
+
+From = Annotated[str, typer.Option("--from", help="First session date.", metavar="YYYY-MM-DD")]
+To = Annotated[str | None, typer.Option("--to", help="Last session date; the first when not given.")]
+School = Annotated[list[int] | None, typer.Option("--school", help="URN; may be given several times.", metavar="URN")]
+Window = Annotated[int, typer.Option(min=0, help="School days in which a mark may be amended and an N stand.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `rollcall ask`."""
+    asking = typer.Typer(
+        no_args_is_help=True,
+        help="Questions about registers and marks; the answers name groups and sessions, no pupil.",
+    )
+    for name, command in (
+        ("unmarked", unmarked), ("conflicts", conflicts), ("amendments", amendments), ("unexplained", unexplained),
+        ("late", late),
+    ):  # fmt: skip
+        asking.command(
+            name,
+            help=_WHAT[name],
+            epilog=f"Example: [bold]rollcall ask {name} --from 2025-09-08 --to 2025-09-12[/bold].",
+        )(command)
+    app.add_typer(asking, name="ask")
+
+
+def unmarked(first: From, last: To = None, school: School = None, as_json: AsJson = False) -> None:
+    _answer("unmarked", first, last, school, as_json)
+
+
+def conflicts(first: From, last: To = None, school: School = None, as_json: AsJson = False) -> None:
+    _answer("conflicts", first, last, school, as_json)
+
+
+def amendments(
+    first: From, last: To = None, school: School = None, window: Window = 5, as_json: AsJson = False
+) -> None:
+    _answer("amendments", first, last, school, as_json, window=window)
+
+
+def unexplained(
+    first: From, last: To = None, school: School = None, window: Window = 5, as_json: AsJson = False
+) -> None:
+    _answer("unexplained", first, last, school, as_json, window=window)
+
+
+def late(
+    first: From,
+    last: To = None,
+    school: School = None,
+    least: Annotated[int, typer.Option(min=1, help="Registers that came, at least.")] = 3,
+    percent: Annotated[int, typer.Option(min=1, max=100, help="Of them late, at least.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    _answer("late", first, last, school, as_json, least=least, percent=percent)
+
+
+def _answer(
+    question: str, first: str, last: str | None, school: list[int] | None, as_json: bool, **measure: int
+) -> None:
+    from datetime import UTC, datetime
+
+    from rollcall.domain.clock import london_date
+    from rollcall.errors import UsageError
+    from rollcall.settings import Settings
+    from sinks.clickhouse import connect
+    from sinks.questions import Asked, answer
+
+    since, until = _day("--from", first), _day("--to", last or first)
+    if until < since:
+        raise UsageError(f"--to {until} is before --from {since}")
+    asked = Asked(since, until, london_date(datetime.now(UTC)), tuple(school or ()), **measure)
+    client = connect(Settings.load().clickhouse)
+    try:
+        rows = answer(client, question, asked)
+    finally:
+        client.close()
+    if as_json:
+        typer.echo(json.dumps({"question": question, "answer": rows}, default=str, indent=2))
+    else:
+        _show(question, rows)
+
+
+def _show(question: str, rows: list[dict[str, Any]]) -> None:
+    from rollcall.cli._listed import table
+
+    typer.echo(_WHAT[question])
+    if rows:
+        headings = tuple(name.replace("_", " ").capitalize() for name in rows[0])
+        table(headings, (tuple(row.values()) for row in rows))
+    else:
+        typer.echo("None.")
+
+
+def _day(option: str, text: str) -> calendar_date:
+    from datetime import date as calendar_date
+
+    from rollcall.errors import UsageError
+
+    try:
+        return calendar_date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} {text}: a date is written 2025-09-10") from None
