@@ -18,6 +18,8 @@ U64 = npt.NDArray[np.uint64]
 
 #: Bits for each pupil-session expected, at least: about one first in 50,000 is then taken for a later one.
 _BITS_EACH = 32
+#: Room of the smallest filter: 4 MB.
+_LEAST_ROOM = 1 << 20
 
 
 class PupilSessions:
@@ -25,7 +27,7 @@ class PupilSessions:
 
     def __init__(self, expected: int = 1 << 16) -> None:
         """``expected``: how many to make room for at once; beyond them a larger filter is added to the full ones."""
-        self._room = max(expected, 1 << 14)
+        self._room = max(expected, _LEAST_ROOM)
         self._full: list[U64] = []
         self._words = _filter(self._room)
         self._held = 0
