@@ -30,7 +30,7 @@ def test_a_key_that_was_met_is_never_first_again(batches: list[list[int]]) -> No
 def test_few_firsts_are_missed_and_a_full_filter_forgets_nothing() -> None:
     keys = np.random.default_rng(1).integers(0, 2**64, 4 * ROOM, dtype=np.uint64)
     sessions = PupilSessions(ROOM)
-    missed = sum(int((~sessions.first(part)).sum()) for part in np.split(keys, 12))
+    missed = sum(int((~sessions.first(part)).sum()) for part in np.split(keys, 16))
     assert missed < len(keys) / 10_000
     assert not sessions.first(keys).any()
 
