@@ -62,45 +62,36 @@ class Ledger:
         self._client = client
         self._group = group
 
-    def claim(self, partitions: Sequence[tuple[str, int]], worker: str) -> dict[tuple[str, int], int]:
-        """Claim the next epoch of each (topic id, partition) by compare-and-set and return them.
+    def claim(self, partitions: Sequence[tuple[str, int]], worker: str) -> int:
+        """Claim (topic id, partition) pairs under the group's next epoch, by compare-and-set, and return it.
 
-        Each insert carries the token ``epoch:...:n``: of several writers that try the same n one insert stands, the
-        others' are dropped as repeats; reading back says whose it was. Raises LedgerError after 100 lost races.
+        The claim is one block whose token names the epoch: of several writers that try the same one a single block
+        stands, the others' are dropped as repeats; reading back says whose it was, and who lost tries the next.
+        Raises LedgerError after 100 lost races.
         """
-        claimed: dict[tuple[str, int], int] = {}
         for _ in range(100):
-            wanted = [place for place in partitions if place not in claimed]
-            if not wanted:
-                return claimed
-            latest = self.epochs(wanted)
-            tried = {place: latest.get(place, 0) + 1 for place in wanted}
-            for (topic_id, partition), epoch in tried.items():
-                self._client.command(
-                    load("ledger_claim"),
-                    parameters={
-                        "group": self._group,
-                        "topic_id": topic_id,
-                        "partition": partition,
-                        "epoch": epoch,
-                        "worker": worker,
-                    },
-                    settings={
-                        "insert_deduplication_token": f"epoch:{self._group}:{topic_id}:{partition}:{epoch}",
-                        "async_insert": 0,
-                    },
-                )
-            rows = self._query("ledger_owners", **_places(wanted), epochs=sorted(set(tried.values())))
-            owners = {(topic_id, partition, epoch): owner for topic_id, partition, epoch, owner in rows}
-            claimed |= {place: epoch for place, epoch in tried.items() if owners.get((*place, epoch)) == worker}
-        raise LedgerError(
-            f"partitions {sorted({partition for _, partition in wanted})} could not be claimed: too many workers want"
-            " them at once"
-        )
+            epoch = int(self._query("ledger_latest_epoch")[0][0]) + 1
+            self._client.command(
+                load("ledger_claim"),
+                parameters={
+                    "group": self._group,
+                    "topic_ids": [topic_id for topic_id, _ in partitions],
+                    "partitions": [partition for _, partition in partitions],
+                    "epoch": epoch,
+                    "worker": worker,
+                },
+                settings={"insert_deduplication_token": f"epoch:{self._group}:{epoch}", "async_insert": 0},
+            )
+            owner = self._query("ledger_owner", epoch=epoch)
+            if owner and owner[0][0] == worker:
+                return epoch
+        raise LedgerError("partitions could not be claimed: too many workers want some at once")
 
     def epochs(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """The latest epoch of each (topic id, partition) that has one."""
-        rows = self._query("ledger_epochs", **_places(partitions))
+        rows = self._query(
+            "ledger_epochs", topic_ids=sorted({t for t, _ in partitions}), partitions=sorted({p for _, p in partitions})
+        )
         wanted = set(partitions)
         return {(t, p): e for t, p, e in rows if (t, p) in wanted}
 
@@ -141,11 +132,6 @@ class Ledger:
 
     def _query(self, name: str, **parameters: Any) -> Sequence[Sequence[Any]]:
         return self._client.query(load(name), parameters={"group": self._group, **parameters}).result_rows
-
-
-def _places(partitions: Sequence[tuple[str, int]]) -> dict[str, list[Any]]:
-    """Parameters of a query about (topic id, partition) pairs: every pair of the two lists is answered."""
-    return {"topic_ids": sorted({t for t, _ in partitions}), "partitions": sorted({p for _, p in partitions})}
 
 
 def _literal(row: Sequence[Any]) -> str:

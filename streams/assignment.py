@@ -1,4 +1,4 @@
-"""Taking partitions over, step 1 of the ledger: claim epochs, finish what was begun, find where to go on."""
+"""Taking partitions over, step 1 of the ledger: claim an epoch, finish what was begun, find where to go on."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Assignment:
         #: Ranges beyond the position that are DONE already (begun by a writer that was replaced): to be passed over.
         self.ahead: dict[tuple[str, int], list[tuple[int, int]]] = {}
         places = [(topic.uuid, number) for topic, numbers in owned.items() for number in numbers]
-        self.guard.epochs.update(self.ledger.claim(places, worker_name()))
+        self.guard.epochs.update(dict.fromkeys(places, self.ledger.claim(places, worker_name())))
         fail.reach("epoch.claimed")
         self.start = self._recover(settings, owned, schemas, world)
         metrics.ASSIGNED_PARTITIONS.set(len(partitions))

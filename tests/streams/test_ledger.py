@@ -40,7 +40,7 @@ def test_an_epoch_is_claimed_once_however_many_want_it(rig: Rig) -> None:
     def claim(name: str) -> list[int]:
         ledger = Ledger(connect(rig.settings.clickhouse), "a group")
         together.wait(30)
-        return [ledger.claim([(TOPIC, 3)], name)[TOPIC, 3] for _ in range(4)]
+        return [ledger.claim([(TOPIC, 3)], name) for _ in range(4)]
 
     with ThreadPoolExecutor(4) as pool:
         won = [epoch for mine in pool.map(claim, ["one", "two", "three", "four"]) for epoch in mine]
@@ -49,22 +49,21 @@ def test_an_epoch_is_claimed_once_however_many_want_it(rig: Rig) -> None:
     assert Ledger(rig.client, "another group").epochs([(TOPIC, 3)]) == {}
 
 
-def test_of_several_partitions_claimed_at_once_each_goes_to_its_next_epoch(rig: Rig) -> None:
-    """A race lost for one of them costs nothing of the others."""
+def test_partitions_are_claimed_together_and_each_knows_its_latest_epoch(rig: Rig) -> None:
+    """Workers that want some of the same partitions at once: every claim is whole, and under an epoch of its own."""
     together = threading.Barrier(3)
-    places = [[(TOPIC, 0), (TOPIC, 1)], [(TOPIC, 1), (TOPIC, 2)], [("another", 1), (TOPIC, 0)]]
+    wanted = [[(TOPIC, 0), (TOPIC, 1)], [(TOPIC, 1), (TOPIC, 2)], [("another", 1), (TOPIC, 0)]]
 
-    def claim(number: int) -> list[dict[tuple[str, int], int]]:
+    def claim(number: int) -> list[tuple[int, int]]:
         ledger = Ledger(connect(rig.settings.clickhouse), "a group")
         together.wait(30)
-        return [ledger.claim(places[number], f"worker {number}") for _ in range(3)]
+        return [(ledger.claim(wanted[number], f"worker {number}"), number) for _ in range(3)]
 
     with ThreadPoolExecutor(3) as pool:
-        won = [one for mine in pool.map(claim, range(3)) for one in mine]
-    of = {place: sorted(one[place] for one in won if place in one) for wanted in places for place in wanted}
-    six = [1, 2, 3, 4, 5, 6]
-    assert of == {(TOPIC, 0): six, (TOPIC, 1): six, (TOPIC, 2): six[:3], ("another", 1): six[:3]}
-    assert Ledger(rig.client, "a group").epochs(list(of)) == {place: epochs[-1] for place, epochs in of.items()}
+        won = sorted(one for mine in pool.map(claim, range(3)) for one in mine)
+    assert [epoch for epoch, _ in won] == list(range(1, 10))
+    latest = {place: epoch for epoch, number in won for place in wanted[number]}
+    assert Ledger(rig.client, "a group").epochs([*latest, ("another", 0)]) == latest
 
 
 def test_a_state_never_goes_back_and_each_epoch_has_its_own_row(rig: Rig) -> None:
@@ -99,7 +98,7 @@ def test_a_writer_is_fenced_by_a_later_epoch_by_silence_and_by_revocation(rig: R
     ledger = Ledger(rig.client, "a group")
     ranges = [covering(0, 9)]
     mine = Guard(session_timeout_s=60)
-    mine.epochs.update(ledger.claim([(TOPIC, 0)], "me"))
+    mine.epochs[TOPIC, 0] = ledger.claim([(TOPIC, 0)], "me")
     mine.check(ledger, ranges)
     silent = Guard(session_timeout_s=0.05)
     silent.epochs = mine.epochs
