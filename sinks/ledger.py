@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
 from rollcall.errors import LedgerError
 from sinks.statements import load
 
-__all__ = ["Ledger", "LedgerRange"]
+__all__ = ["Held", "Ledger", "LedgerRange"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,19 @@ class LedgerRange:
     quarantined: int = 0
 
 
+class Held(NamedTuple):
+    """What the ledger holds of one partition, by first offset."""
+
+    pending: list[LedgerRange]
+    #: DONE, as contiguous spans: each says only its place and knowledge time, its other numbers are 0.
+    done: list[LedgerRange]
+
+    @property
+    def latest(self) -> int:
+        """The largest ``ingested_ms``."""
+        return max((r.ingested_ms for r in (*self.pending, *self.done)), default=0)
+
+
 class Ledger:
     """The ledger of one consumer group."""
 
@@ -49,32 +62,30 @@ class Ledger:
         self._client = client
         self._group = group
 
-    def claim(self, topic_id: str, partition: int, worker: str) -> int:
-        """Claim the next epoch of a partition by compare-and-set and return it.
+    def claim(self, partitions: Sequence[tuple[str, int]], worker: str) -> int:
+        """Claim (topic id, partition) pairs under the group's next epoch, by compare-and-set, and return it.
 
-        The insert carries the token ``epoch:...:n``: of several writers that try the same n one insert stands, the
-        others' are dropped as repeats; reading back says whose it was. Raises LedgerError after 100 lost races.
+        The claim is one block whose token names the epoch: of several writers that try the same one a single block
+        stands, the others' are dropped as repeats; reading back says whose it was, and who lost tries the next.
+        Raises LedgerError after 100 lost races.
         """
         for _ in range(100):
-            epoch = self.epochs([(topic_id, partition)]).get((topic_id, partition), 0) + 1
+            epoch = int(self._query("ledger_latest_epoch")[0][0]) + 1
             self._client.command(
                 load("ledger_claim"),
                 parameters={
                     "group": self._group,
-                    "topic_id": topic_id,
-                    "partition": partition,
+                    "topic_ids": [topic_id for topic_id, _ in partitions],
+                    "partitions": [partition for _, partition in partitions],
                     "epoch": epoch,
                     "worker": worker,
                 },
-                settings={
-                    "insert_deduplication_token": f"epoch:{self._group}:{topic_id}:{partition}:{epoch}",
-                    "async_insert": 0,
-                },
+                settings={"insert_deduplication_token": f"epoch:{self._group}:{epoch}", "async_insert": 0},
             )
-            owner = self._query("ledger_owner", topic_id=topic_id, partition=partition, epoch=epoch)
+            owner = self._query("ledger_owner", epoch=epoch)
             if owner and owner[0][0] == worker:
                 return epoch
-        raise LedgerError(f"partition {partition} could not be claimed: too many workers want it at once")
+        raise LedgerError("partitions could not be claimed: too many workers want some at once")
 
     def epochs(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """The latest epoch of each (topic id, partition) that has one."""
@@ -84,20 +95,17 @@ class Ledger:
         wanted = set(partitions)
         return {(t, p): e for t, p, e in rows if (t, p) in wanted}
 
-    def ranges(self, topic: str, topic_id: str, partition: int) -> tuple[list[LedgerRange], list[LedgerRange], int]:
-        """(PENDING ranges, DONE ranges as contiguous spans, largest ingested_ms) of one partition, by first offset.
-
-        A span says only its place; its epoch, batch, digest and counts are 0.
-        """
-        pending = [
-            LedgerRange(*row) for row in self._query("ledger_pending_ranges", topic_id=topic_id, partition=partition)
-        ]
-        spans = self._query("ledger_done_spans", topic_id=topic_id, partition=partition)
-        done = [
-            LedgerRange(topic, topic_id, partition, first, last, 0, 0, ingested, 0, 0)
-            for first, last, ingested in spans
-        ]
-        return pending, done, max((r.ingested_ms for r in (*pending, *done)), default=0)
+    def ranges(self, topic: str, topic_id: str, partitions: Sequence[int]) -> dict[int, Held]:
+        """What the ledger holds of each of these partitions of a topic."""
+        asked = {"topic_id": topic_id, "partitions": sorted(partitions)}
+        pending: dict[int, list[LedgerRange]] = {partition: [] for partition in partitions}
+        for row in self._query("ledger_pending_ranges", **asked):
+            begun = LedgerRange(*row)
+            pending[begun.partition].append(begun)
+        done: dict[int, list[LedgerRange]] = {partition: [] for partition in partitions}
+        for partition, first, last, ingested in self._query("ledger_done_spans", **asked):
+            done[partition].append(LedgerRange(topic, topic_id, partition, first, last, 0, 0, ingested, 0, 0))
+        return {partition: Held(pending[partition], done[partition]) for partition in partitions}
 
     def write(self, state: str, ranges: Iterable[LedgerRange], token: str) -> None:
         """Write the ranges in ``state`` (PENDING, DONE, SUPERSEDED), as one insert, repeatable with its token."""

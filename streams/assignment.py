@@ -1,4 +1,4 @@
-"""Taking partitions over, step 1 of the ledger: claim epochs, finish what was begun, find where to go on."""
+"""Taking partitions over, step 1 of the ledger: claim an epoch, finish what was begun, find where to go on."""
 
 from __future__ import annotations
 
@@ -82,10 +82,8 @@ class Assignment:
         self.last_ingested_ms = 0
         #: Ranges beyond the position that are DONE already (begun by a writer that was replaced): to be passed over.
         self.ahead: dict[tuple[str, int], list[tuple[int, int]]] = {}
-        me = worker_name()
-        for topic, numbers in owned.items():
-            for number in numbers:
-                self.guard.epochs[topic.uuid, number] = self.ledger.claim(topic.uuid, number, me)
+        places = [(topic.uuid, number) for topic, numbers in owned.items() for number in numbers]
+        self.guard.epochs.update(dict.fromkeys(places, self.ledger.claim(places, worker_name())))
         fail.reach("epoch.claimed")
         self.start = self._recover(settings, owned, schemas, world)
         metrics.ASSIGNED_PARTITIONS.set(len(partitions))
@@ -98,23 +96,28 @@ class Assignment:
         """Settle what was begun; returns where each partition goes on. The memory never learns rows from there on: a
         writer that was replaced may have left some, and a mark must not be taken for a repeat of itself.
         """
-        ledgers = {(t, n): self.ledger.ranges(t.name, t.uuid, n) for t, numbers in owned.items() for n in numbers}
+        ledgers = {
+            (topic, number): held
+            for topic, numbers in owned.items()
+            for number, held in self.ledger.ranges(topic.name, topic.uuid, numbers).items()
+        }
         self.memory.unread = [
-            (topic.uuid, number, min((r.first for r in pending), default=self._position(topic, number, done)))
-            for (topic, number), (pending, done, _) in ledgers.items()
+            (topic.uuid, number, min((r.first for r in held.pending), default=self._position(topic, number, held.done)))
+            for (topic, number), held in ledgers.items()
         ]
         start: dict[tuple[str, int], int] = {}
         reader: RangeReader | None = None
         try:
-            for (topic, number), (pending, done, latest) in ledgers.items():
-                self.last_ingested_ms = max(self.last_ingested_ms, latest)
-                if pending:
+            for (topic, number), held in ledgers.items():
+                self.last_ingested_ms = max(self.last_ingested_ms, held.latest)
+                done = held.done
+                if held.pending:
                     reader = reader or RangeReader(settings.kafka)
                     recovery = Recovery(
                         self.ledger, self.writer, reader, schemas, world, self.memory, self._fail,
                         settings.worker.future_bound_seconds * 1000, settings.worker.suppression,
                     )  # fmt: skip
-                    done = recovery.settle(topic, pending, done)
+                    done = recovery.settle(topic, held.pending, done)
                 start[topic.name, number] = at = self._position(topic, number, done)
                 if ahead := [(r.first, r.last) for r in done if r.first > at]:
                     self.ahead[topic.name, number] = sorted(ahead)

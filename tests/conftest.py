@@ -29,6 +29,8 @@ def _no_settings_from_outside() -> Iterator[None]:
         for variable in list(os.environ):
             if variable.upper().startswith("ROLLCALL_") and variable != "ROLLCALL_CACHE":
                 patch.delenv(variable)
+        # A broker of the tests lives for minutes: the JVM's second compiler costs it more than it gives.
+        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
         yield
 
 

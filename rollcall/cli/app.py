@@ -21,6 +21,7 @@ from typing import Annotated
 import typer
 
 from rollcall import __version__
+from rollcall.cli._lean import do_without_pandas
 from rollcall.errors import RollcallError
 
 __all__ = ["GROUPS", "build", "main"]
@@ -90,6 +91,7 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line. One clear line for an error that we know; a traceback only with ROLLCALL_DEBUG set."""
+    do_without_pandas()
     try:
         build()()
     except RollcallError as error:

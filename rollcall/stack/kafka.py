@@ -42,7 +42,7 @@ def cluster_id(home: Home) -> str:
     return path.read_text().strip()
 
 
-def prepare(home: Home, ports: dict[str, int], class_path: str) -> None:
+def prepare(home: Home, ports: dict[str, int], class_path: str, startup_cache: Path) -> None:
     """Write the configuration for these ports and, the first time, format the log folder."""
     folder = home.folder("kafka")
     template = Template(files("rollcall.stack").joinpath("server.properties.template").read_text())
@@ -51,7 +51,7 @@ def prepare(home: Home, ports: dict[str, int], class_path: str) -> None:
     with as_file(files("rollcall.stack").joinpath("log4j2.properties")) as source:
         write_atomically(folder / "log4j2.properties", Path(source).read_text())
     if not (folder / "data" / "meta.properties").exists():
-        _format(home, folder, class_path)
+        _format(home, folder, class_path, startup_cache)
 
 
 def command(home: Home, class_path: str, heap: str, startup_cache: Path) -> list[str]:
@@ -124,14 +124,17 @@ def answers(servers: str, expected_cluster: str) -> bool:
     return True
 
 
-def _format(home: Home, folder: Path, class_path: str) -> None:
+def _format(home: Home, folder: Path, class_path: str, startup_cache: Path) -> None:
+    """With the broker's own startup cache, and without the JVM's second compiler: 1.3 s of CPU instead of 3.6."""
+    cached = [*_NO_ADAPTERS, f"-XX:AOTCache={startup_cache}"] if startup_cache.exists() else []
+    java = [*_java("128m"), "-XX:TieredStopAtLevel=1", *cached]
     properties = str(folder / "server.properties")
     # In one word with its option: an id may begin with "-".
     storage_tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id(home)}", "-c", properties]
     log = home.folder("logs") / "kafka.out"
     with log.open("ab") as output:
         done = subprocess.run(
-            [*_java("128m"), "-cp", class_path, *storage_tool], stdout=output, stderr=output, stdin=subprocess.DEVNULL
+            [*java, "-cp", class_path, *storage_tool], stdout=output, stderr=output, stdin=subprocess.DEVNULL
         )
     if done.returncode:
         raise StackError(f"Kafka could not format its folder {folder / 'data'}: {last_lines(log)} (log: {log})")

@@ -97,8 +97,9 @@ class Kafka(Service):
     def prepare(self, progress: Progress) -> list[str]:
         cache = jars.cache_folder()
         class_path = jars.class_path(jars.fetch(cache, progress))
-        kafka.prepare(self.home, self.ports, class_path)
-        return kafka.command(self.home, class_path, self.options.kafka_heap, kafka.startup_cache(cache))
+        startup_cache = kafka.startup_cache(cache)
+        kafka.prepare(self.home, self.ports, class_path, startup_cache)
+        return kafka.command(self.home, class_path, self.options.kafka_heap, startup_cache)
 
     def ended(self) -> None:
         kafka.keep_startup_cache(self.home, jars.cache_folder())

@@ -1,3 +1,5 @@
--- Claims an epoch of a partition; the insert's token makes it a compare-and-set. Read by sinks/ledger.py.
+-- Claims an epoch for partitions, in one block; the insert's token makes it a compare-and-set. Read by sinks/ledger.py.
 INSERT INTO epoch_claim (consumer_group, topic_id, partition, epoch, worker)
-SELECT {group:String}, {topic_id:String}, {partition:UInt16}, {epoch:UInt64}, {worker:String}
+SELECT {group:String}, topic_id, partition, {epoch:UInt64}, {worker:String}
+FROM (SELECT {topic_ids:Array(String)} AS topic_id, {partitions:Array(UInt16)} AS partition)
+ARRAY JOIN topic_id, partition

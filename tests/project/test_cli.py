@@ -82,6 +82,16 @@ def test_help_needs_no_heavy_module() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_pandas_is_not_imported_though_pyarrow_would() -> None:
+    program = (
+        "import sys; from rollcall.cli._lean import do_without_pandas; do_without_pandas()\n"
+        "import clickhouse_connect, polars, pyarrow; polars.DataFrame(pyarrow.table({'a': pyarrow.array([1])}))\n"
+        "print('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_version(tmp_path: Path) -> None:
     assert rollcall("--version", cwd=tmp_path).stdout == f"rollcall {__version__}\n"
 

@@ -35,6 +35,18 @@ def test_a_database_given_back_is_empty_but_for_the_fixed_lists(client: Any) -> 
     databases.drop(name)
 
 
+def test_a_fixed_list_that_was_changed_is_as_it_was(client: Any) -> None:
+    databases = Databases(client)
+    name, shape = databases.take()
+    fresh = counts(client, name)
+    client.command(f"INSERT INTO {name}.quarantine_kind (name) VALUES ('made up')")
+    client.command(f"TRUNCATE TABLE {name}.exception_kind")
+    databases.give_back(name, shape)
+    assert databases.take()[0] == name
+    assert counts(client, name) == fresh
+    databases.drop(name)
+
+
 def test_a_block_inserted_before_it_was_given_back_is_not_taken_for_a_repeat_afterwards(client: Any) -> None:
     databases = Databases(client)
     name, shape = databases.take()
@@ -48,10 +60,18 @@ def test_a_block_inserted_before_it_was_given_back_is_not_taken_for_a_repeat_aft
     databases.drop(name)
 
 
-def test_a_database_that_was_changed_is_not_used_again(client: Any) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP VIEW {}.school_days",
+        "CREATE OR REPLACE VIEW {}.school_days AS SELECT 1",
+        "ALTER TABLE {}.mark_event ADD COLUMN one_more UInt8",
+    ],
+)
+def test_a_database_that_was_changed_is_not_used_again(client: Any, change: str) -> None:
     databases = Databases(client)
     name, shape = databases.take()
-    client.command(f"DROP VIEW `{name}`.school_days")
+    client.command(change.format(name))
     databases.give_back(name, shape)
     other, _ = databases.take()
     assert other != name

@@ -40,13 +40,30 @@ def test_an_epoch_is_claimed_once_however_many_want_it(rig: Rig) -> None:
     def claim(name: str) -> list[int]:
         ledger = Ledger(connect(rig.settings.clickhouse), "a group")
         together.wait(30)
-        return [ledger.claim(TOPIC, 3, name) for _ in range(4)]
+        return [ledger.claim([(TOPIC, 3)], name) for _ in range(4)]
 
     with ThreadPoolExecutor(4) as pool:
         won = [epoch for mine in pool.map(claim, ["one", "two", "three", "four"]) for epoch in mine]
     assert sorted(won) == list(range(1, 17))
     assert Ledger(rig.client, "a group").epochs([(TOPIC, 3), (TOPIC, 4)]) == {(TOPIC, 3): 16}
     assert Ledger(rig.client, "another group").epochs([(TOPIC, 3)]) == {}
+
+
+def test_partitions_are_claimed_together_and_each_knows_its_latest_epoch(rig: Rig) -> None:
+    """Workers that want some of the same partitions at once: every claim is whole, and under an epoch of its own."""
+    together = threading.Barrier(3)
+    wanted = [[(TOPIC, 0), (TOPIC, 1)], [(TOPIC, 1), (TOPIC, 2)], [("another", 1), (TOPIC, 0)]]
+
+    def claim(number: int) -> list[tuple[int, int]]:
+        ledger = Ledger(connect(rig.settings.clickhouse), "a group")
+        together.wait(30)
+        return [(ledger.claim(wanted[number], f"worker {number}"), number) for _ in range(3)]
+
+    with ThreadPoolExecutor(3) as pool:
+        won = sorted(one for mine in pool.map(claim, range(3)) for one in mine)
+    assert [epoch for epoch, _ in won] == list(range(1, 10))
+    latest = {place: epoch for epoch, number in won for place in wanted[number]}
+    assert Ledger(rig.client, "a group").epochs([*latest, ("another", 0)]) == latest
 
 
 def test_a_state_never_goes_back_and_each_epoch_has_its_own_row(rig: Rig) -> None:
@@ -56,12 +73,12 @@ def test_a_state_never_goes_back_and_each_epoch_has_its_own_row(rig: Rig) -> Non
     ledger.write("DONE", [replace(begun, decoded=10, marks=300)], "two")
     ledger.write("PENDING", [begun], "three")
     ledger.write("PENDING", [later], "four")
-    pending, done, latest = ledger.ranges(REGISTER, TOPIC, 0)
-    assert pending == [later]
-    assert [(span.first, span.last) for span in done] == [(0, 9)]
-    assert latest == later.ingested_ms
+    held = ledger.ranges(REGISTER, TOPIC, [0])[0]
+    assert held.pending == [later]
+    assert [(span.first, span.last) for span in held.done] == [(0, 9)]
+    assert held.latest == later.ingested_ms
     ledger.write("SUPERSEDED", [later], "five")
-    assert ledger.ranges(REGISTER, TOPIC, 0)[0] == []
+    assert ledger.ranges(REGISTER, TOPIC, [0])[0].pending == []
 
 
 def test_done_ranges_are_read_as_spans_whatever_their_order_and_overlap(rig: Rig) -> None:
@@ -70,15 +87,18 @@ def test_done_ranges_are_read_as_spans_whatever_their_order_and_overlap(rig: Rig
         ledger.write("DONE", [covering(first, last, epoch=number)], f"{number}")
     ledger.write("DONE", [covering(10, 19, partition=1)], "another partition")
     ledger.write("PENDING", [covering(10, 19)], "pending")
-    _, done, _ = ledger.ranges(REGISTER, TOPIC, 0)
-    assert [(span.first, span.last) for span in done] == [(0, 9), (20, 31), (40, 49)]
+    held = ledger.ranges(REGISTER, TOPIC, [0, 1, 2])
+    assert [(span.first, span.last) for span in held[0].done] == [(0, 9), (20, 31), (40, 49)]
+    assert [(span.first, span.last) for span in held[1].done] == [(10, 19)]
+    assert held[2].done == []
+    assert [len(held[number].pending) for number in (0, 1, 2)] == [1, 0, 0]
 
 
 def test_a_writer_is_fenced_by_a_later_epoch_by_silence_and_by_revocation(rig: Rig) -> None:
     ledger = Ledger(rig.client, "a group")
     ranges = [covering(0, 9)]
     mine = Guard(session_timeout_s=60)
-    mine.epochs[TOPIC, 0] = ledger.claim(TOPIC, 0, "me")
+    mine.epochs[TOPIC, 0] = ledger.claim([(TOPIC, 0)], "me")
     mine.check(ledger, ranges)
     silent = Guard(session_timeout_s=0.05)
     silent.epochs = mine.epochs
@@ -86,9 +106,9 @@ def test_a_writer_is_fenced_by_a_later_epoch_by_silence_and_by_revocation(rig: R
     time.sleep(0.1)
     with pytest.raises(Fenced, match="no good poll"):
         silent.check(ledger, ranges)
-    ledger.claim(TOPIC, 1, "somebody")
+    ledger.claim([(TOPIC, 1)], "somebody")
     mine.check(ledger, ranges)
-    ledger.claim(TOPIC, 0, "somebody")
+    ledger.claim([(TOPIC, 0)], "somebody")
     with pytest.raises(Fenced, match="later epoch"):
         mine.check(ledger, ranges)
     revoked = Guard(session_timeout_s=60)
@@ -102,7 +122,7 @@ def test_a_worker_whose_partition_was_claimed_behind_its_back_starts_over_and_lo
     with rig.worker():
         rig.done(register(mark("P0")))
         partition = rig.partition_of(URN)
-        rig.ledger.claim(topic.uuid, partition, "a zombie")
+        rig.ledger.claim([(topic.uuid, partition)], "a zombie")
         (fates,) = rig.done(register(mark("P0", "N"), submitted_at=at(1)))
     assert fates == [Fate("accepted")]
     assert rig.current()[URN, "P0", "AM"][1] == "N"

@@ -18,15 +18,16 @@ REFS = [f"P{i}" for i in range(4)]
 
 
 def settle_in(rig: Rig) -> None:
-    for urn in URNS:
-        reference.apply(
-            rig.client,
-            [
-                applied("school", school(urn)),
-                applied("roster", roster(urn, *(pupil(f"mis:{ref}") for ref in REFS))),
-                applied("calendar", calendar(urn)),
-            ],
+    known = [
+        one
+        for urn in URNS
+        for one in (
+            applied("school", school(urn)),
+            applied("roster", roster(urn, *(pupil(f"mis:{ref}") for ref in REFS))),
+            applied("calendar", calendar(urn)),
         )
+    ]
+    reference.apply(rig.client, known)
 
 
 def round_of(number: int, code: str = "/") -> list[dict[str, Any]]:
