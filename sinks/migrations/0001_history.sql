@@ -170,7 +170,7 @@ ORDER BY (consumer_group, topic_id, partition, first_offset, epoch)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'What the workers have taken from Kafka, range by range';
 
--- Owners of partitions, by compare-and-set: a block with token epoch:{group}:{n} for all partitions of a claim; whose rows stand is the owner.
+-- Owners of partitions, by compare-and-set: an insert with token epoch:{group}:{topic id}:{partition}:{n}; the row that stands is the owner.
 CREATE TABLE epoch_claim
 (
     consumer_group LowCardinality(String),
