@@ -49,9 +49,13 @@ _ONE_IN = 50
 #: From the start of the snapshot's process to its first cut (s): it must be there.
 _LEAD_S = 6.0
 _PATIENCE_S = 300.0
-#: Schools asked at the same time: of a small estate more than are in trouble, or the rest waits for the silent ones to
-#: give up their places, which is longer than a cut that is shortened to seconds.
-_AT_ONCE = 16
+#: Schools asked at the same time, at least: of a small estate more than are in trouble, or the rest waits for the
+#: silent ones to give up their places, which is longer than a cut that is shortened to seconds. Of a large one, one in
+#: so many.
+_AT_ONCE, _AT_ONCE_OF = 16, 50
+#: How often a cut's notes are read while it is taken: the cut's length through this. They are long in a large estate,
+#: and its MIS serves from this very process.
+_LOOKS = 400
 _SCHOOL = re.compile(r"/schools/([A-Za-z0-9]+)/attendance/session")
 
 
@@ -73,6 +77,16 @@ class Plan:
     every: float = 20.0
     deadline: float = 7.0
     seed: int = 1
+
+    @property
+    def at_once(self) -> int:
+        """Schools asked at the same time."""
+        return max(_AT_ONCE, self.schools // _AT_ONCE_OF)
+
+    @property
+    def look(self) -> float:
+        """Seconds between two looks at a cut's notes."""
+        return self.every / _LOOKS
 
 
 @dataclass
@@ -109,6 +123,8 @@ class Found:
         for cut in self.cuts:
             counts = ", ".join(f"{count} {stands}" for stands, count in cut["counts"].items() if count)
             yield f"{cut['cut']}  {cut['schools']} schools: {counts}; {cut['marks']:,} marks"
+            half, most, last = cut["answered_after_s"]
+            yield f"          in time: half by {half:.0f} s, nine in ten by {most:.0f} s, the last by {last:.0f} s"
         compared = ", ".join(f"{count:,} {what}" for what, count in self.judgement.compared.items())
         yield f"compared with the estate: {compared}: {len(self.judgement.wrong)} wrong"
         yield from (f"  {line}" for line in self.judgement.wrong[:20])
@@ -235,7 +251,7 @@ class _Rehearsal:
         self._draw_trouble()
         revoked = self.estate.schools[-1]
         SourcesFile(self.settings.sources_file).revoke("wonde", None, revoked.urn, "left the trust", now())
-        order = self._order()
+        order, look = self._order(), self.plan.look
         taking = self.start("snapshot", *order)
         wait_until("the snapshot", lambda: (folder_of(self.settings, NAME) / "plan.json").exists(), _PATIENCE_S)
         self.cuts = load(self.settings, NAME).schedule.cuts
@@ -244,13 +260,14 @@ class _Rehearsal:
             self.server.hour = self.hours[number]
             self.estate.advance(number)
             if number == 1:
-                self.server.hour.reached.wait(_PATIENCE_S)
-                wait_until("an answer before the kill", lambda c=cut: self._some_answered(c), _PATIENCE_S)  # type: ignore[misc]
+                self.server.hour.reached.wait(self.plan.every)
+                wait_until("an answer before the kill", self._some_answered(cut), _PATIENCE_S, every=look)
                 taking.kill()
                 self.commands.remove(taking)
                 self.server.hour.killed.set()
                 taking = self.start("snapshot-again", *order)
-            wait_until(f"the end of {cut.label}", self._over(cut), _PATIENCE_S, self.commands)
+            patience = self.plan.every + _PATIENCE_S
+            wait_until(f"the end of {cut.label}", self._over(cut), patience, self.commands, look)
             # What came in time is taken in before anybody is late: one batch of both would be known at one instant.
             self.gauge.drain(_PATIENCE_S, self.check)
             self.server.hour.late.set()
@@ -269,7 +286,7 @@ class _Rehearsal:
         return [
             "snapshot", "run", "--name", NAME, "--every", f"{plan.every:g}s", "--from", at[0], "--until", at[1],
             "--deadline", f"{plan.deadline:g}s", "--date", DAY.isoformat(), "--today", DAY.isoformat(), "--at-once",
-            str(_AT_ONCE), "--json",
+            str(plan.at_once), "--json",
         ]  # fmt: skip
 
     def _draw_trouble(self) -> None:
@@ -290,8 +307,8 @@ class _Rehearsal:
     def _record(self, cut: Cut) -> CutRecord:
         return read(folder_of(self.settings, NAME), cut)
 
-    def _some_answered(self, cut: Cut) -> bool:
-        return any(school.has_answered for school in self._record(cut).schools.values())
+    def _some_answered(self, cut: Cut) -> Callable[[], bool]:
+        return lambda: any(school.has_answered for school in self._record(cut).schools.values())
 
     def _over(self, cut: Cut) -> Callable[[], bool]:
         return lambda: self._record(cut).over_at is not None
@@ -307,8 +324,15 @@ class _Rehearsal:
         judgement = judge_strike(self.estate, self.client, snapshot, troubles, self.server.told)
         account = reconcile(self.client, self.settings.worker.group, watermarks(self.settings.kafka), drained=True)
         rebuilt = verify(self.client)
-        cuts = [coverage(snapshot, record) for record in snapshot.cuts]
+        cuts = [{**coverage(snapshot, record), "answered_after_s": _pace(record)} for record in snapshot.cuts]
         return Found(judgement, cuts, account.gap, sum(one.rows for one in rebuilt.differences), 1, 0.0)
+
+
+def _pace(record: CutRecord) -> list[float]:
+    """Seconds from the cut until half, nine in ten and all had answered of the schools that did in time."""
+    ended = [one.ended_at for one in record.schools.values() if one.outcome == "answered" and one.ended_at]
+    after = sorted((at - record.cut.at).total_seconds() for at in ended) or [0.0]
+    return [round(after[min(len(after) - 1, int(part * len(after)))], 1) for part in (0.5, 0.9, 1.0)]
 
 
 def _sleep_until(at: datetime) -> None:

@@ -145,8 +145,11 @@ def _coverage(
 
 def _served(record: CutRecord, told: Sequence[Told]) -> dict[str, int]:
     """School -> the hour whose marks its whole answer at this cut held."""
+    pages: dict[str, list[Told]] = defaultdict(list)
+    for page in told:
+        pages[page.school].append(page)
     return {
-        school: max((page.at, page.tick) for page in told if page.school == school and page.at <= _end(one))[1]
+        school: max((page.at, page.tick) for page in pages[school] if page.at <= _end(one))[1]
         for (_, school), one in record.schools.items()
         if one.has_answered
     }
