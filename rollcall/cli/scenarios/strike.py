@@ -8,19 +8,16 @@ served to whom, and so what coverage and differences must be.
 from __future__ import annotations
 
 import random
-import re
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from connectors.estate.dirt import Dirt
 from connectors.estate.estate import Estate
-from connectors.estate.wonde_server import WondeServer
 from connectors.pupils import UpnKey
 from connectors.snapshots.record import CutRecord, folder_of, load, read
 from connectors.snapshots.schedule import Cut
@@ -28,7 +25,8 @@ from connectors.sources_file import SourcesFile
 from rollcall.cli.reconcile import watermarks
 from rollcall.cli.scenarios.ground import Gauge, define, lay, sources_of
 from rollcall.cli.scenarios.processes import Command, wait_until
-from rollcall.cli.scenarios.strike_judge import Judgement, Told, judge_strike
+from rollcall.cli.scenarios.strike_judge import Judgement, judge_strike
+from rollcall.cli.scenarios.strike_mis import TROUBLES, Hours, StrikeServer
 from rollcall.domain.clock import LONDON, now
 from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
@@ -41,11 +39,11 @@ __all__ = ["Found", "Plan", "Teller", "rehearse_on"]
 DAY = date(2025, 9, 10)
 NAME = "strike"
 _TOKEN = "estate-token"
-#: What may hold up a school at a cut. broken: answers 500 for ever; failing: 400; refused: 403; silent: never answers;
-#: slow: answers when the deadline has passed.
-TROUBLES = ("refused", "failing", "broken", "silent", "slow")
 #: Of so many schools one is in each kind of trouble at each cut.
 _ONE_IN = 50
+#: Of a snow morning: schools that are closed and say so (Y4), and schools of which nothing is heard until the last cut,
+#: which stands for noon; as shares. Of 2,000 schools 300 and 100.
+_CLOSED, _OFFLINE = 0.15, 0.05
 #: From the start of the snapshot's process to its first cut (s): it must be there.
 _LEAD_S = 6.0
 _PATIENCE_S = 300.0
@@ -56,7 +54,6 @@ _AT_ONCE, _AT_ONCE_OF = 16, 50
 #: How often a cut's notes are read while it is taken: the cut's length through this. They are long in a large estate,
 #: and its MIS serves from this very process.
 _LOOKS = 400
-_SCHOOL = re.compile(r"/schools/([A-Za-z0-9]+)/attendance/session")
 
 
 class Teller(Protocol):
@@ -68,7 +65,7 @@ class Teller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to rehearse. every, deadline: seconds."""
+    """What to rehearse. every, deadline: seconds. snow: some schools are closed, others offline until the last cut."""
 
     home: Path
     schools: int = 12
@@ -77,6 +74,7 @@ class Plan:
     every: float = 20.0
     deadline: float = 7.0
     seed: int = 1
+    snow: bool = False
 
     @property
     def at_once(self) -> int:
@@ -113,6 +111,7 @@ class Found:
             "compared": self.judgement.compared,
             "gap": self.gap,
             "verify": self.differences,
+            "standing": dict(self.judgement.standing.most_common()),
             "kills": self.kills,
             "cuts": self.cuts,
             "seconds": round(self.seconds, 1),
@@ -128,56 +127,10 @@ class Found:
         compared = ", ".join(f"{count:,} {what}" for what, count in self.judgement.compared.items())
         yield f"compared with the estate: {compared}: {len(self.judgement.wrong)} wrong"
         yield from (f"  {line}" for line in self.judgement.wrong[:20])
+        standing = self.judgement.standing
+        yield f"marks that stand in the end: {standing.total():,}, of them {standing['Y4']:,} Y4"
         yield f"reconcile: gap {self.gap}; verify: {self.differences} differences; kills: {self.kills}"
         yield f"{self.seconds:.0f} seconds"
-
-
-@dataclass
-class Hours:
-    """The trouble of one cut: kind by the MIS's id of the school. late: slow schools may answer now.
-
-    reached: the school at which the puller dies is being asked; killed: it may answer.
-    """
-
-    of: dict[str, str] = field(default_factory=dict)
-    late: threading.Event = field(default_factory=threading.Event)
-    killed: threading.Event = field(default_factory=threading.Event)
-    reached: threading.Event = field(default_factory=threading.Event)
-
-
-class StrikeServer(WondeServer):
-    """The estate's MIS with the trouble of the hour. told: what it served of a school's day, and when."""
-
-    def __init__(self, estate: Estate, token: str) -> None:
-        self.hour = Hours()
-        self.told: list[Told] = []
-        self.ended = threading.Event()
-        super().__init__(estate, "127.0.0.1", 0, token)
-
-    def answer(self, path: str, query: dict[str, str], authorization: str) -> tuple[int, dict[str, str], Any]:
-        match = _SCHOOL.search(path)
-        if match is None:
-            return super().answer(path, query, authorization)
-        hour, school = self.hour, match[1]
-        kind = hour.of.get(school)
-        if kind in ("refused", "failing", "broken"):
-            return {"refused": 403, "failing": 400, "broken": 500}[kind], {}, {"error": "strike"}
-        if kind == "silent":
-            self.ended.wait()
-        elif kind == "slow":
-            hour.late.wait()
-        elif kind == "dies":
-            hour.reached.set()
-            hour.killed.wait()
-        with self.estate.lock:
-            tick = max(self.estate.played)
-        answer = super().answer(path, query, authorization)
-        self.told.append(Told(school, now(), tick))
-        return answer
-
-    def close(self) -> None:
-        self.ended.set()
-        super().close()
 
 
 def rehearse_on(plan: Plan, teller: Teller) -> Found:
@@ -214,7 +167,15 @@ class _Rehearsal:
                 missing_register=0.1, local_code=0.5, unknown_code=0.004, unknown_pupil=0.004, withdrawal=0.02,
                 withdrawn_code=0.002, twice_equal=0.003,
             )  # fmt: skip
-            self.estate = Estate.make(self.plan.seed, self.plan.schools, self.plan.pupils, [DAY], dirt, feeds="wonde")
+            self.estate = Estate.make(
+                self.plan.seed,
+                self.plan.schools,
+                self.plan.pupils,
+                [DAY],
+                dirt,
+                feeds="wonde",
+                closed=_CLOSED if self.plan.snow else 0.0,
+            )
             self.server = StrikeServer(self.estate, _TOKEN)
             self.client = connect(self.settings.clickhouse)
             self.gauge = Gauge(self.settings, self.client)
@@ -292,6 +253,8 @@ class _Rehearsal:
     def _draw_trouble(self) -> None:
         """Who is in trouble at which cut. At the last nobody is for ever: it ends with the last answer."""
         ids = [school.source_id for school in self.estate.schools[:-1]]
+        offline = self._offline(ids)
+        ids = [one for one in ids if one not in offline]
         each = max(1, len(ids) // _ONE_IN)
         for number in range(self.plan.cuts):
             drawn = self.random.sample(ids, each * len(TROUBLES) + 1)
@@ -302,7 +265,16 @@ class _Rehearsal:
                     hours.of |= dict.fromkeys(drawn[place * each : (place + 1) * each], kind)
             if number == 1:
                 hours.of[drawn[-1]] = "dies"
+            if not last:
+                hours.of |= dict.fromkeys(offline, "offline")
             self.hours.append(hours)
+
+    def _offline(self, ids: Sequence[str]) -> list[str]:
+        """Of whom nothing is heard before the last cut: open schools, on a snow morning."""
+        if not self.plan.snow:
+            return []
+        closed = {school.source_id for school in self.estate.schools if school.urn in self.estate.closed}
+        return self.random.sample([one for one in ids if one not in closed], max(1, round(_OFFLINE * len(ids))))
 
     def _record(self, cut: Cut) -> CutRecord:
         return read(folder_of(self.settings, NAME), cut)

@@ -33,6 +33,7 @@ _MUST = {
     "broken": ("failed", "silent"),
     "silent": ("silent",),
     "slow": ("late",),
+    "offline": ("failed", "silent"),
 }
 
 #: Pupil (row) and session -> code as `rollcall snapshot diff` writes it.
@@ -49,10 +50,11 @@ class Told(NamedTuple):
 
 @dataclass
 class Judgement:
-    """What was compared, and what is wrong, a line each; no pupil is named."""
+    """What was compared, and what is wrong, a line each; no pupil is named. standing: marks that stand, by code."""
 
     compared: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    standing: Counter[str] = field(default_factory=Counter)
 
     def same(self, what: str, place: str, found: Any, wanted: Any) -> None:
         """Compare one thing."""
@@ -127,6 +129,7 @@ def judge_strike(
         for before in range(number):
             _difference(judgement, client, snapshot, truth, urns, (before, number), known)
     _receipts(judgement, client, snapshot, truth, urns, served)
+    _standing(judgement, client, snapshot.schedule.day, truth, {urns[school]: tick for school, tick in heard.items()})
     return judgement
 
 
@@ -209,6 +212,18 @@ def _receipts(
             judgement.same("records of the day", f"{label} {urn}", again, len(now))
             judgement.same("receipts", f"{label} {urn}", _but_repeated(receipts.get((label, urn)), wanted), wanted)
             last[school] = tick
+
+
+def _standing(judgement: Judgement, client: Any, day: date, truth: _Truth, heard: Mapping[int, int]) -> None:
+    """Of every school stands what it said last, and of one that was never heard nothing."""
+    rows = client.query(load("strike_standing"), parameters={"day": day}).result_rows
+    found = Counter({(urn, session, code): marks for urn, session, code, marks in rows})
+    wanted = Counter(
+        (urn, session, code) for urn, tick in heard.items() for (_, session), code in truth.standing(urn, tick).items()
+    )
+    for what in sorted(wanted.keys() | found.keys()):
+        judgement.same("standing", f"{what}", found[what], wanted[what])
+        judgement.standing[what[2]] += found[what]
 
 
 def _but_repeated(found: Any, wanted: tuple[int, bool, bool]) -> Any:
