@@ -140,7 +140,8 @@ def _coverage(
     judgement.same("schools asked", label, {school for _, school in record.schools}, schools)
     for (_, school), one in record.schools.items():
         place, kind = f"{label} {one.urn} ({trouble.get(school, 'in no trouble')})", trouble.get(school)
-        judgement.same("coverage", place, one.outcome if one.outcome not in _MUST[kind] else True, True)
+        wanted = one.outcome if one.outcome in _MUST[kind] else " or ".join(_MUST[kind])
+        judgement.same("coverage", place, one.outcome, wanted)
         if one.has_answered:
             in_time = one.ended_at is not None and one.ended_at <= due
             judgement.same("in time", place, one.outcome, "answered" if in_time else "late")
