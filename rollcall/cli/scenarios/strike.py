@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ from rollcall.cli.scenarios.processes import Command, wait_until
 from rollcall.cli.scenarios.strike_judge import Judgement, judge_strike
 from rollcall.cli.scenarios.strike_mis import TROUBLES, Hours, StrikeServer
 from rollcall.domain.clock import LONDON, now
+from rollcall.errors import StackError
 from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
 from sinks.clickhouse import connect
@@ -213,13 +214,14 @@ class _Rehearsal:
         revoked = self.estate.schools[-1]
         SourcesFile(self.settings.sources_file).revoke("wonde", None, revoked.urn, "left the trust", now())
         order, look = self._order(), self.plan.look
+        self._begin_hour(0)  # the process may be there only when its first cut begins
         taking = self.start("snapshot", *order)
         wait_until("the snapshot", lambda: (folder_of(self.settings, NAME) / "plan.json").exists(), _PATIENCE_S)
         self.cuts = load(self.settings, NAME).schedule.cuts
         for number, cut in enumerate(self.cuts):
-            _sleep_until(cut.at - timedelta(seconds=0.4))
-            self.server.hour = self.hours[number]
-            self.estate.advance(number)
+            if number:
+                self._wait_for(cut)
+                self._begin_hour(number)
             if number == 1:
                 self.server.hour.reached.wait(self.plan.every)
                 wait_until("an answer before the kill", self._some_answered(cut), _PATIENCE_S, every=look)
@@ -234,6 +236,21 @@ class _Rehearsal:
             self.server.hour.late.set()
         self.commands.remove(taking)
         taking.wait(_PATIENCE_S)
+
+    def _begin_hour(self, number: int) -> None:
+        self.server.hour = self.hours[number]
+        self.estate.advance(number)
+
+    def _wait_for(self, cut: Cut) -> None:
+        """Until shortly before the cut. Raises StackError when the cut before is taken in only now: who was in which
+        trouble at which of the two, nobody could say."""
+        late = (now() - cut.at).total_seconds()
+        if late > 0:
+            raise StackError(
+                f"what came at the cut before {cut.label} was taken in {late:.0f} s after that began: "
+                "this machine wants fewer --schools, or more time between --every and --deadline"
+            )
+        time.sleep(max(0.0, -late - 0.4))
 
     def _order(self) -> list[str]:
         """The command, and its cuts: they begin when the process is there, and all lie on one day."""
@@ -305,7 +322,3 @@ def _pace(record: CutRecord) -> list[float]:
     ended = [one.ended_at for one in record.schools.values() if one.outcome == "answered" and one.ended_at]
     after = sorted((at - record.cut.at).total_seconds() for at in ended) or [0.0]
     return [round(after[min(len(after) - 1, int(part * len(after)))], 1) for part in (0.5, 0.9, 1.0)]
-
-
-def _sleep_until(at: datetime) -> None:
-    time.sleep(max(0.0, (at - now()).total_seconds()))
