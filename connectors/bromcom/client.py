@@ -71,6 +71,14 @@ class BromcomClient:
             return f"Bromcom shares no {entity} of this school (404): ask the school to permit it"
         return f"Bromcom's {entity} cannot be read: {body.reason}" if isinstance(body, Unreadable) else ""
 
+    async def few(self, entity: str, source: Source, entity_filter: str, let_in: LetIn) -> Sequence[Mapping[str, Any]]:
+        """The first page of an entity; nothing where it is not shared or cannot be read.
+
+        Raises SourceStopped, SourceError.
+        """
+        body = await self._http.get(self._address(entity, source, entity_filter), let_in, _PAGING.flaw)
+        return [] if body is None or isinstance(body, Unreadable) else _PAGING.records(body)
+
     async def pages(
         self, entity: str, source: Source, entity_filter: str, let_in: LetIn, *, optional: bool = False
     ) -> AsyncIterator[RawPage | Unreadable]:

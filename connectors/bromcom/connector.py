@@ -41,6 +41,8 @@ _NOTHING = {
     _WEEKS: "startDate>='2999-01-01T00:00:00'",
     _PUPILS: "studentId=0",
 }
+#: Of the schools that a school's Bromcom knows, the first is itself. It is read for its URN only.
+_SCHOOLS, _OWN_SCHOOL = "Schools", "schoolID=1"
 _SINCE_EVER = "calendarStartDate>='1900-01-01T00:00:00'"
 _WEEK = timedelta(days=7)
 
@@ -67,12 +69,14 @@ class BromcomConnector(Connector):
         return self._access.sources
 
     async def check(self, source: Source) -> Sequence[str]:
-        """Whether we are let in, and the school shares each entity that a pull cannot do without."""
+        """Whether we are let in, the school shares each entity that a pull cannot do without, and the URN is its own,
+        where Bromcom says one."""
         try:
             secret = self._let_in(source)
             answers = [await self._client.shares(*one, secret) for one in _asked(source)]
         except RollcallError as error:
             return [str(error)]
+        answers.append(await self._another_urn(source, secret))
         return [answer for answer in answers if answer]
 
     async def pull(self, pull: Pull) -> AsyncIterator[Page | BadPage]:
@@ -136,6 +140,20 @@ class BromcomConnector(Connector):
         else:
             # A school without pupils is a source that has not filled up, not a school that has emptied.
             log.warning("roster_empty", school=pull.source.id, urn=pull.source.urn)
+
+    async def _another_urn(self, source: Source, secret: LetIn) -> str:
+        """A line when Bromcom says another URN of the school; '' when it says ours or none: nobody needs it."""
+        try:
+            schools = await self._client.few(_SCHOOLS, source, _OWN_SCHOOL, secret)
+        except RollcallError as error:
+            log.info("urn_not_checked", school=source.id, why=str(error))
+            return ""
+        urns = [urn for one in schools if (urn := shape.urn(one)) is not None]
+        if not urns:
+            log.info("urn_not_checked", school=source.id, why="Bromcom says no URN of this school")
+        if not urns or source.urn in urns:
+            return ""
+        return f"Bromcom says that {source.id} has the URN {urns[0]}, not {source.urn}"
 
     def _pages(
         self, pull: Pull, entity: str, entity_filter: str, *, optional: bool = False

@@ -15,7 +15,7 @@ from connectors.encoding import days, milliseconds
 from connectors.records import minutes_late, text
 from rollcall.domain.clock import date_as_written, parse_local
 
-__all__ = ["KEPT_FIELDS", "SCHEME", "attendance", "code", "lesson", "session_of", "week"]
+__all__ = ["KEPT_FIELDS", "SCHEME", "attendance", "code", "lesson", "session_of", "urn", "week"]
 
 #: `pupil_scheme` of Bromcom's own ids.
 SCHEME = "bromcom"
@@ -80,6 +80,12 @@ def code(mark: Any, subcode: Any = None) -> str:
     if not second or (len(first) > 1 and first.endswith(second)):
         return first
     return second if first and second.startswith(first) and second != first else first + second
+
+
+def urn(school: Mapping[str, Any]) -> int | None:
+    """The URN that a record of `Schools` says, where it says one."""
+    said = str(school.get("uniquereferencenumber") or "").strip()
+    return int(said) or None if said.isdecimal() else None
 
 
 def session_of(name: str) -> str | None:

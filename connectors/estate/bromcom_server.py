@@ -6,6 +6,7 @@
         StudentAttendanceByWeek    ten marks a row, blank where there is none
         BasicAttendance            nothing: the estate's schools of this make mark no lessons
         StudentFlatView            pupils, with a time on roll each
+        Schools                    the school, and its URN
 
 Let in by the headers ApplicationId and ApplicationSecret, `estate` and the token where it has no colon. Filters are
 conditions joined by `and`. A record that is gone is nowhere any more, and nothing says so (rule 18); its place may be
@@ -77,6 +78,7 @@ class BromcomServer(EstateServer):
             "StudentAttendanceByWeek": self._weeks,
             "BasicAttendance": lambda *_: [],
             "StudentFlatView": self._pupils,
+            "Schools": self._schools,
         }.get(entity)
         if school is None or listing is None:
             return 404, {}, {"success": False}
@@ -132,6 +134,10 @@ class BromcomServer(EstateServer):
             if _fits(shown, conditions):
                 rows.append(shown)
         return self._turn(rows, page)
+
+    def _schools(self, school: School, conditions: _Conditions, page: int) -> list[dict[str, Any]]:
+        row = {"schoolID": 1, "schoolName": school.name, "uniqueReferenceNumber": f"{school.urn}"}
+        return self._turn([row] if _fits(row, conditions) else [], page)
 
     def _alive(self, school: School) -> list[PulledRecord]:
         held = self.estate.records.get(school.urn, {}).values()

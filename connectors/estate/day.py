@@ -7,7 +7,7 @@ propensity itself, so that the published bands hold, and on each day the absent 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from connectors.estate.frequencies import ABSENCE_REASONS, ACTIVITY, LATE, NOT_POSSIBLE, OVERALL_ABSENCE
 from connectors.estate.pupils import BOARDER, DUAL, FAMILIES, PART_TIME, PRE_ADMISSION, Pupils, mean_propensity
 
-__all__ = ["CODES", "NO_MARK", "Day", "absent", "draw_day"]
+__all__ = ["CODES", "NO_MARK", "Day", "absent", "close_site", "draw_day"]
 
 #: Codes by number in the columns below.
 CODES: tuple[str, ...] = (
@@ -32,6 +32,8 @@ _GOLDEN = 0.6180339887498949
 _AFTERNOON_SHIFT = 0.002
 #: Share of lateness that falls on the morning (published: AM present is lower because L is mostly AM).
 _LATE_IN_THE_MORNING = 0.93
+#: What a closed site leaves as it is: of these sessions nothing was possible, whatever the weather.
+_NEVER_POSSIBLE = np.array([*(_NUMBER[code] for code in (*NOT_POSSIBLE, "X")), NO_MARK], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,18 @@ def draw_day(seed: int, pupils: Pupils, day: date) -> Day:
     minutes = np.where((am == late_code) | (pm == late_code), random.integers(1, 25, total), 0)
     minutes = np.where(am == _NUMBER["U"], random.integers(31, 120, total), minutes)
     return Day(day, am, pm, minutes.astype(np.uint8))
+
+
+def close_site(day: Day, rows: NDArray[np.bool_]) -> Day:
+    """The same day where the whole site is unexpectedly closed for the pupils of these rows: Y4 in place of whatever
+    they would have been marked, present or absent."""
+
+    def closed(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.where(rows & ~np.isin(codes, _NEVER_POSSIBLE), np.uint8(_NUMBER["Y4"]), codes)
+
+    return replace(
+        day, am=closed(day.am), pm=closed(day.pm), minutes_late=np.where(rows, np.uint8(0), day.minutes_late)
+    )
 
 
 def _pick(draw: NDArray[np.float64], weights: dict[str, float]) -> NDArray[np.uint8]:

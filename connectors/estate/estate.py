@@ -12,6 +12,7 @@ the real today (`ahead_of`), because arrival decides what is ahead.
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from connectors.estate import direct, posting, reference
-from connectors.estate.day import draw_day
+from connectors.estate.day import close_site, draw_day
 from connectors.estate.dirt import Dirt
 from connectors.estate.makes import MIX
 from connectors.estate.messages import PulledRecord, PupilRefs, Submission
@@ -62,6 +63,8 @@ class Estate:
     ahead: date
     calendar: Calendar
     dirt: Dirt
+    #: URNs of schools whose whole site is unexpectedly closed on every date (Y4).
+    closed: frozenset[int] = frozenset()
     acknowledged: list[Acknowledged] = field(default_factory=list)
     played: set[int] = field(default_factory=set)
     records: dict[int, dict[str, PulledRecord]] = field(default_factory=dict)
@@ -83,12 +86,13 @@ class Estate:
         feeds: str = "mixed",
         makes: Sequence[str] = MIX,
         few: str | None = None,
+        closed: float = 0.0,
     ) -> Estate:
         """An estate of `schools` schools and exactly `pupils` pupils over the given school days.
 
         ahead_of: marks dated ahead lie a week after this day and after every date (default: today). feeds, makes
-        and few: how marks travel (`make_schools`). Raises ValueError for a date on which schools are closed, and for a
-        feed or a make that is none.
+        and few: how marks travel (`make_schools`). closed: share of the schools whose site is closed, as by snow.
+        Raises ValueError for a date on which schools are closed anyhow, and for a feed or a make that is none.
         """
         days = sorted(dates)
         after = max(days[-1], ahead_of or datetime.now(UTC).date()) + timedelta(days=7)
@@ -105,6 +109,9 @@ class Estate:
             ahead=calendar.next_open(after),
             calendar=calendar,
             dirt=dirt or Dirt.none(),
+            closed=frozenset(
+                random.Random(f"{seed}/weather").sample([one.urn for one in made], round(closed * len(made)))
+            ),
         )
 
     @cached_property
@@ -241,6 +248,9 @@ class Estate:
     def _script_of(self, day: date) -> Script:
         script = Script()
         truth = draw_day(self.seed, self.pupils, day)
+        if self.closed:
+            closed = [school.index for school in self.schools if school.urn in self.closed]
+            truth = close_site(truth, np.isin(self.pupils.school, closed))
         posted: dict[EndKey, str] = {}
         pulled: dict[EndKey, str] = {}
         for school in self.schools:

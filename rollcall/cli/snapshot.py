@@ -44,7 +44,8 @@ def register(app: typer.Typer) -> None:
     snapshots.command(
         "rehearse",
         epilog="Examples: [bold]rollcall snapshot rehearse[/bold] in a minute; "
-        "[bold]rollcall snapshot rehearse --schools 2000 --pupils 600000 --every 5m --deadline 4m[/bold].",
+        "[bold]rollcall snapshot rehearse --schools 2000 --pupils 600000 --every 5m --deadline 4m[/bold]; "
+        "[bold]rollcall snapshot rehearse --snow[/bold] a snow morning.",
     )(rehearse)
     app.add_typer(snapshots, name="snapshot")
 
@@ -216,6 +217,13 @@ def rehearse(
     every: Annotated[str, typer.Option(help="What an hour is shortened to.", metavar="TIME")] = "20s",
     deadline: Annotated[str, typer.Option(help="After this an answer is late.", metavar="TIME")] = "7s",
     seed: Annotated[int, typer.Option(help="Decides the estate and who is in trouble.")] = 1,
+    snow: Annotated[
+        bool,
+        typer.Option(
+            "--snow",
+            help="Of 20 schools 3 are closed and say so (Y4), and 1 is offline until the last cut, which is noon.",
+        ),
+    ] = False,
     home: Annotated[
         Path | None, typer.Option(help="Folder for the stack, kept afterwards.", show_default="one that is removed")
     ] = None,
@@ -235,7 +243,7 @@ def rehearse(
     from rollcall.cli.scenarios.telling import Bars
 
     folder = home or Path(tempfile.mkdtemp(prefix="rollcall-strike-"))
-    plan = Plan(folder, schools, pupils, cuts, _seconds("--every", every), _seconds("--deadline", deadline), seed)
+    plan = Plan(folder, schools, pupils, cuts, _seconds("--every", every), _seconds("--deadline", deadline), seed, snow)
     with Bars(Console(stderr=True), quiet=as_json) as bars:
         found = rehearse_on(plan, bars)
     if home is None and found.equal:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.connectors.server import Answer, FakeServer
 
-__all__ = ["APPLICATION", "SECRET", "FakeBromcom", "attendance", "pupil"]
+__all__ = ["APPLICATION", "SECRET", "FakeBromcom", "attendance", "pupil", "school"]
 
 APPLICATION, SECRET = "application-1", "secret-nobody-may-see"
 _PAGE = re.compile(r"\{page:(\d+)\}$")
@@ -125,6 +125,16 @@ def pupil(student: int, **changed: Any) -> dict[str, Any]:
         "boarderStatusCode": "N",
         "attendanceModeDescription": "Full time",
         **changed,
+    }
+
+
+def school(number: int, urn: Any) -> dict[str, Any]:
+    """A row of `Schools`: the first is the school itself."""
+    return {
+        "schoolID": number,
+        "schoolName": "A school",
+        "uniqueReferenceNumber": urn,
+        "headTeacherName": "Head-nowhere",
     }
 
 

@@ -16,7 +16,7 @@ from connectors.bromcom.connector import BromcomConnector
 from connectors.contract import BadPage, MarksPage, Pull, Reference, Window
 from connectors.pupils import UpnKey
 from rollcall.errors import SourceError
-from tests.connectors.bromcom import APPLICATION, SECRET, FakeBromcom, attendance, pupil
+from tests.connectors.bromcom import APPLICATION, SECRET, FakeBromcom, attendance, pupil, school
 from tests.connectors.pull_child import QUICK
 from tests.connectors.server import Answer
 
@@ -200,6 +200,21 @@ def test_check_names_each_entity_that_the_school_does_not_share(mis: FakeBromcom
     del mis.held["StudentFlatView"]
     (said,) = Reader(mis).check()
     assert "StudentFlatView" in said
+
+
+@pytest.mark.parametrize(("said", "found"), [(URN, 0), (f"{URN} ", 0), ("", 0), (None, 0), ("0", 0), ("123456", 1)])
+def test_check_says_that_the_urn_is_another_where_bromcom_says_one(mis: FakeBromcom, said: Any, found: int) -> None:
+    mis.held["Schools"] = [school(1, said), school(2, "654321")]
+    answers = Reader(mis).check()
+    assert len(answers) == found
+    assert all("4711 has the URN 123456, not 700001" in one for one in answers)
+
+
+@pytest.mark.parametrize("answer", [Answer(404), Answer(403), Answer(body=b"<html>")])
+def test_a_school_that_does_not_share_what_it_is_can_be_pulled(mis: FakeBromcom, answer: Answer) -> None:
+    mis.held["Schools"] = [school(1, "123456")]
+    mis.trouble["Schools"] = [answer] * 3
+    assert Reader(mis).check() == []
 
 
 @pytest.mark.parametrize("place", ["headers", "query"])

@@ -178,6 +178,20 @@ def test_a_day_without_school_is_refused() -> None:
             Estate.make(1, 2, 60, [closed], ahead_of=closed)
 
 
+def test_at_a_closed_site_everybody_who_was_due_is_y4_and_elsewhere_nothing_changes() -> None:
+    open_day, snow = (_estate(4, Dirt.none(), feeds="wonde", closed=share) for share in (0.0, 0.25))
+    assert len(snow.closed) == 2
+    before, after = (one.script.end for one in (open_day, snow))
+    assert before.keys() == after.keys()
+    closed = {code for (urn, *_), code in after.items() if urn in snow.closed}
+    never_possible = {"D", "Z", "#", "X", "Q", *(f"Y{number}" for number in range(1, 8))}
+    assert "Y4" in closed <= never_possible
+    assert {code for key, code in after.items() if key[0] in snow.closed and before[key] in ("/", "\\", "I", "L")} == {
+        "Y4"
+    }
+    assert all(code == before[key] for key, code in after.items() if key[0] not in snow.closed)
+
+
 def test_a_clean_estate_sends_each_register_once_and_corrects_only_what_was_unsure() -> None:
     estate = _estate(1, Dirt.none(), feeds="register")
     assert set(estate.script.counts) <= {"amendment", "whole_register_amended"}

@@ -45,7 +45,7 @@ def test_docker_refuses_it_without_the_secrets(missing: str, compose: list[str])
     assert missing in done.stderr
 
 
-@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"prepare", "pull"}))
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"prepare"}))
 def test_a_service_that_stays_up_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
 
@@ -111,6 +111,14 @@ def _mounted(word: str, folder: Path) -> str:
     here = folder / Path(word).name
     here.touch()
     return str(here)
+
+
+def test_who_asks_for_pulls_and_who_does_them_share_home_sources_and_secrets() -> None:
+    ask, pulls = SERVICES["ask"], SERVICES["pulls"]
+    assert (ask["command"][-1], pulls["command"]) == ("--through-kafka", ["agents", "run", "pulls"])
+    for part in ("environment", "volumes", "secrets", "profiles"):
+        assert ask[part] == pulls[part]
+    assert not set(ask["profiles"]) & set(SERVICES["pull"]["profiles"])
 
 
 def test_dashboard_and_alerts_name_metrics_that_exist() -> None:

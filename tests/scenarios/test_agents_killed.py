@@ -26,6 +26,15 @@ def test_of_two_agents_killed_in_mid_batch_every_record_of_the_mis_arrives(
     assert (found.kills, found.records > 400, found.requests > 0) == (2, True, True)
 
 
+def test_an_agent_killed_while_it_says_what_it_found_says_all_of_it_under_the_same_ids(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    _own_stack(request)
+    found = alerts.torture(tmp_path / "stack", 7, 900, 2)
+    assert found.harmless, found.as_json()
+    assert (found.kills, found.alerts >= 900, found.repeats > 0) == (2, True, True)
+
+
 def test_a_result_is_harmless_only_without_any_difference() -> None:
     clean = pulls.Result(2, 600, 100, 60, 3, 0)
     assert clean.harmless

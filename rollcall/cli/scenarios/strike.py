@@ -8,19 +8,16 @@ served to whom, and so what coverage and differences must be.
 from __future__ import annotations
 
 import random
-import re
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from connectors.estate.dirt import Dirt
 from connectors.estate.estate import Estate
-from connectors.estate.wonde_server import WondeServer
 from connectors.pupils import UpnKey
 from connectors.snapshots.record import CutRecord, folder_of, load, read
 from connectors.snapshots.schedule import Cut
@@ -28,8 +25,10 @@ from connectors.sources_file import SourcesFile
 from rollcall.cli.reconcile import watermarks
 from rollcall.cli.scenarios.ground import Gauge, define, lay, sources_of
 from rollcall.cli.scenarios.processes import Command, wait_until
-from rollcall.cli.scenarios.strike_judge import Judgement, Told, judge_strike
+from rollcall.cli.scenarios.strike_judge import Judgement, judge_strike
+from rollcall.cli.scenarios.strike_mis import TROUBLES, Hours, StrikeServer
 from rollcall.domain.clock import LONDON, now
+from rollcall.errors import StackError
 from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
 from sinks.clickhouse import connect
@@ -41,18 +40,21 @@ __all__ = ["Found", "Plan", "Teller", "rehearse_on"]
 DAY = date(2025, 9, 10)
 NAME = "strike"
 _TOKEN = "estate-token"
-#: What may hold up a school at a cut. broken: answers 500 for ever; failing: 400; refused: 403; silent: never answers;
-#: slow: answers when the deadline has passed.
-TROUBLES = ("refused", "failing", "broken", "silent", "slow")
 #: Of so many schools one is in each kind of trouble at each cut.
 _ONE_IN = 50
+#: Of a snow morning: schools that are closed and say so (Y4), and schools of which nothing is heard until the last cut,
+#: which stands for noon; as shares. Of 2,000 schools 300 and 100.
+_CLOSED, _OFFLINE = 0.15, 0.05
 #: From the start of the snapshot's process to its first cut (s): it must be there.
 _LEAD_S = 6.0
 _PATIENCE_S = 300.0
-#: Schools asked at the same time: of a small estate more than are in trouble, or the rest waits for the silent ones to
-#: give up their places, which is longer than a cut that is shortened to seconds.
-_AT_ONCE = 16
-_SCHOOL = re.compile(r"/schools/([A-Za-z0-9]+)/attendance/session")
+#: Schools asked at the same time, at least: of a small estate more than are in trouble, or the rest waits for the
+#: silent ones to give up their places, which is longer than a cut that is shortened to seconds. Of a large one, one in
+#: so many.
+_AT_ONCE, _AT_ONCE_OF = 16, 50
+#: How often a cut's notes are read while it is taken: the cut's length through this. They are long in a large estate,
+#: and its MIS serves from this very process.
+_LOOKS = 400
 
 
 class Teller(Protocol):
@@ -64,7 +66,7 @@ class Teller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to rehearse. every, deadline: seconds."""
+    """What to rehearse. every, deadline: seconds. snow: some schools are closed, others offline until the last cut."""
 
     home: Path
     schools: int = 12
@@ -73,6 +75,17 @@ class Plan:
     every: float = 20.0
     deadline: float = 7.0
     seed: int = 1
+    snow: bool = False
+
+    @property
+    def at_once(self) -> int:
+        """Schools asked at the same time."""
+        return max(_AT_ONCE, self.schools // _AT_ONCE_OF)
+
+    @property
+    def look(self) -> float:
+        """Seconds between two looks at a cut's notes."""
+        return self.every / _LOOKS
 
 
 @dataclass
@@ -99,6 +112,7 @@ class Found:
             "compared": self.judgement.compared,
             "gap": self.gap,
             "verify": self.differences,
+            "standing": dict(self.judgement.standing.most_common()),
             "kills": self.kills,
             "cuts": self.cuts,
             "seconds": round(self.seconds, 1),
@@ -109,59 +123,15 @@ class Found:
         for cut in self.cuts:
             counts = ", ".join(f"{count} {stands}" for stands, count in cut["counts"].items() if count)
             yield f"{cut['cut']}  {cut['schools']} schools: {counts}; {cut['marks']:,} marks"
+            half, most, last = cut["answered_after_s"]
+            yield f"          in time: half by {half:.0f} s, nine in ten by {most:.0f} s, the last by {last:.0f} s"
         compared = ", ".join(f"{count:,} {what}" for what, count in self.judgement.compared.items())
         yield f"compared with the estate: {compared}: {len(self.judgement.wrong)} wrong"
         yield from (f"  {line}" for line in self.judgement.wrong[:20])
+        standing = self.judgement.standing
+        yield f"marks that stand in the end: {standing.total():,}, of them {standing['Y4']:,} Y4"
         yield f"reconcile: gap {self.gap}; verify: {self.differences} differences; kills: {self.kills}"
         yield f"{self.seconds:.0f} seconds"
-
-
-@dataclass
-class Hours:
-    """The trouble of one cut: kind by the MIS's id of the school. late: slow schools may answer now.
-
-    reached: the school at which the puller dies is being asked; killed: it may answer.
-    """
-
-    of: dict[str, str] = field(default_factory=dict)
-    late: threading.Event = field(default_factory=threading.Event)
-    killed: threading.Event = field(default_factory=threading.Event)
-    reached: threading.Event = field(default_factory=threading.Event)
-
-
-class StrikeServer(WondeServer):
-    """The estate's MIS with the trouble of the hour. told: what it served of a school's day, and when."""
-
-    def __init__(self, estate: Estate, token: str) -> None:
-        self.hour = Hours()
-        self.told: list[Told] = []
-        self.ended = threading.Event()
-        super().__init__(estate, "127.0.0.1", 0, token)
-
-    def answer(self, path: str, query: dict[str, str], authorization: str) -> tuple[int, dict[str, str], Any]:
-        match = _SCHOOL.search(path)
-        if match is None:
-            return super().answer(path, query, authorization)
-        hour, school = self.hour, match[1]
-        kind = hour.of.get(school)
-        if kind in ("refused", "failing", "broken"):
-            return {"refused": 403, "failing": 400, "broken": 500}[kind], {}, {"error": "strike"}
-        if kind == "silent":
-            self.ended.wait()
-        elif kind == "slow":
-            hour.late.wait()
-        elif kind == "dies":
-            hour.reached.set()
-            hour.killed.wait()
-        with self.estate.lock:
-            tick = max(self.estate.played)
-        answer = super().answer(path, query, authorization)
-        self.told.append(Told(school, now(), tick))
-        return answer
-
-    def close(self) -> None:
-        self.ended.set()
-        super().close()
 
 
 def rehearse_on(plan: Plan, teller: Teller) -> Found:
@@ -198,7 +168,15 @@ class _Rehearsal:
                 missing_register=0.1, local_code=0.5, unknown_code=0.004, unknown_pupil=0.004, withdrawal=0.02,
                 withdrawn_code=0.002, twice_equal=0.003,
             )  # fmt: skip
-            self.estate = Estate.make(self.plan.seed, self.plan.schools, self.plan.pupils, [DAY], dirt, feeds="wonde")
+            self.estate = Estate.make(
+                self.plan.seed,
+                self.plan.schools,
+                self.plan.pupils,
+                [DAY],
+                dirt,
+                feeds="wonde",
+                closed=_CLOSED if self.plan.snow else 0.0,
+            )
             self.server = StrikeServer(self.estate, _TOKEN)
             self.client = connect(self.settings.clickhouse)
             self.gauge = Gauge(self.settings, self.client)
@@ -235,27 +213,44 @@ class _Rehearsal:
         self._draw_trouble()
         revoked = self.estate.schools[-1]
         SourcesFile(self.settings.sources_file).revoke("wonde", None, revoked.urn, "left the trust", now())
-        order = self._order()
+        order, look = self._order(), self.plan.look
+        self._begin_hour(0)  # the process may be there only when its first cut begins
         taking = self.start("snapshot", *order)
         wait_until("the snapshot", lambda: (folder_of(self.settings, NAME) / "plan.json").exists(), _PATIENCE_S)
         self.cuts = load(self.settings, NAME).schedule.cuts
         for number, cut in enumerate(self.cuts):
-            _sleep_until(cut.at - timedelta(seconds=0.4))
-            self.server.hour = self.hours[number]
-            self.estate.advance(number)
+            if number:
+                self._wait_for(cut)
+                self._begin_hour(number)
             if number == 1:
-                self.server.hour.reached.wait(_PATIENCE_S)
-                wait_until("an answer before the kill", lambda c=cut: self._some_answered(c), _PATIENCE_S)  # type: ignore[misc]
+                self.server.hour.reached.wait(self.plan.every)
+                wait_until("an answer before the kill", self._some_answered(cut), _PATIENCE_S, every=look)
                 taking.kill()
                 self.commands.remove(taking)
                 self.server.hour.killed.set()
                 taking = self.start("snapshot-again", *order)
-            wait_until(f"the end of {cut.label}", self._over(cut), _PATIENCE_S, self.commands)
+            patience = self.plan.every + _PATIENCE_S
+            wait_until(f"the end of {cut.label}", self._over(cut), patience, self.commands, look)
             # What came in time is taken in before anybody is late: one batch of both would be known at one instant.
             self.gauge.drain(_PATIENCE_S, self.check)
             self.server.hour.late.set()
         self.commands.remove(taking)
         taking.wait(_PATIENCE_S)
+
+    def _begin_hour(self, number: int) -> None:
+        self.server.hour = self.hours[number]
+        self.estate.advance(number)
+
+    def _wait_for(self, cut: Cut) -> None:
+        """Until shortly before the cut. Raises StackError when the cut before is taken in only now: who was in which
+        trouble at which of the two, nobody could say."""
+        late = (now() - cut.at).total_seconds()
+        if late > 0:
+            raise StackError(
+                f"what came at the cut before {cut.label} was taken in {late:.0f} s after that began: "
+                "this machine wants fewer --schools, or more time between --every and --deadline"
+            )
+        time.sleep(max(0.0, -late - 0.4))
 
     def _order(self) -> list[str]:
         """The command, and its cuts: they begin when the process is there, and all lie on one day."""
@@ -269,12 +264,14 @@ class _Rehearsal:
         return [
             "snapshot", "run", "--name", NAME, "--every", f"{plan.every:g}s", "--from", at[0], "--until", at[1],
             "--deadline", f"{plan.deadline:g}s", "--date", DAY.isoformat(), "--today", DAY.isoformat(), "--at-once",
-            str(_AT_ONCE), "--json",
+            str(plan.at_once), "--json",
         ]  # fmt: skip
 
     def _draw_trouble(self) -> None:
         """Who is in trouble at which cut. At the last nobody is for ever: it ends with the last answer."""
         ids = [school.source_id for school in self.estate.schools[:-1]]
+        offline = self._offline(ids)
+        ids = [one for one in ids if one not in offline]
         each = max(1, len(ids) // _ONE_IN)
         for number in range(self.plan.cuts):
             drawn = self.random.sample(ids, each * len(TROUBLES) + 1)
@@ -285,13 +282,22 @@ class _Rehearsal:
                     hours.of |= dict.fromkeys(drawn[place * each : (place + 1) * each], kind)
             if number == 1:
                 hours.of[drawn[-1]] = "dies"
+            if not last:
+                hours.of |= dict.fromkeys(offline, "offline")
             self.hours.append(hours)
+
+    def _offline(self, ids: Sequence[str]) -> list[str]:
+        """Of whom nothing is heard before the last cut: open schools, on a snow morning."""
+        if not self.plan.snow:
+            return []
+        closed = {school.source_id for school in self.estate.schools if school.urn in self.estate.closed}
+        return self.random.sample([one for one in ids if one not in closed], max(1, round(_OFFLINE * len(ids))))
 
     def _record(self, cut: Cut) -> CutRecord:
         return read(folder_of(self.settings, NAME), cut)
 
-    def _some_answered(self, cut: Cut) -> bool:
-        return any(school.has_answered for school in self._record(cut).schools.values())
+    def _some_answered(self, cut: Cut) -> Callable[[], bool]:
+        return lambda: any(school.has_answered for school in self._record(cut).schools.values())
 
     def _over(self, cut: Cut) -> Callable[[], bool]:
         return lambda: self._record(cut).over_at is not None
@@ -307,9 +313,12 @@ class _Rehearsal:
         judgement = judge_strike(self.estate, self.client, snapshot, troubles, self.server.told)
         account = reconcile(self.client, self.settings.worker.group, watermarks(self.settings.kafka), drained=True)
         rebuilt = verify(self.client)
-        cuts = [coverage(snapshot, record) for record in snapshot.cuts]
+        cuts = [{**coverage(snapshot, record), "answered_after_s": _pace(record)} for record in snapshot.cuts]
         return Found(judgement, cuts, account.gap, sum(one.rows for one in rebuilt.differences), 1, 0.0)
 
 
-def _sleep_until(at: datetime) -> None:
-    time.sleep(max(0.0, (at - now()).total_seconds()))
+def _pace(record: CutRecord) -> list[float]:
+    """Seconds from the cut until half, nine in ten and all had answered of the schools that did in time."""
+    ended = [one.ended_at for one in record.schools.values() if one.outcome == "answered" and one.ended_at]
+    after = sorted((at - record.cut.at).total_seconds() for at in ended) or [0.0]
+    return [round(after[min(len(after) - 1, int(part * len(after)))], 1) for part in (0.5, 0.9, 1.0)]

@@ -33,6 +33,7 @@ _MUST = {
     "broken": ("failed", "silent"),
     "silent": ("silent",),
     "slow": ("late",),
+    "offline": ("failed", "silent"),
 }
 
 #: Pupil (row) and session -> code as `rollcall snapshot diff` writes it.
@@ -49,10 +50,11 @@ class Told(NamedTuple):
 
 @dataclass
 class Judgement:
-    """What was compared, and what is wrong, a line each; no pupil is named."""
+    """What was compared, and what is wrong, a line each; no pupil is named. standing: marks that stand, by code."""
 
     compared: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    standing: Counter[str] = field(default_factory=Counter)
 
     def same(self, what: str, place: str, found: Any, wanted: Any) -> None:
         """Compare one thing."""
@@ -127,6 +129,7 @@ def judge_strike(
         for before in range(number):
             _difference(judgement, client, snapshot, truth, urns, (before, number), known)
     _receipts(judgement, client, snapshot, truth, urns, served)
+    _standing(judgement, client, snapshot.schedule.day, truth, {urns[school]: tick for school, tick in heard.items()})
     return judgement
 
 
@@ -137,7 +140,8 @@ def _coverage(
     judgement.same("schools asked", label, {school for _, school in record.schools}, schools)
     for (_, school), one in record.schools.items():
         place, kind = f"{label} {one.urn} ({trouble.get(school, 'in no trouble')})", trouble.get(school)
-        judgement.same("coverage", place, one.outcome if one.outcome not in _MUST[kind] else True, True)
+        wanted = one.outcome if one.outcome in _MUST[kind] else " or ".join(_MUST[kind])
+        judgement.same("coverage", place, one.outcome, wanted)
         if one.has_answered:
             in_time = one.ended_at is not None and one.ended_at <= due
             judgement.same("in time", place, one.outcome, "answered" if in_time else "late")
@@ -145,8 +149,11 @@ def _coverage(
 
 def _served(record: CutRecord, told: Sequence[Told]) -> dict[str, int]:
     """School -> the hour whose marks its whole answer at this cut held."""
+    pages: dict[str, list[Told]] = defaultdict(list)
+    for page in told:
+        pages[page.school].append(page)
     return {
-        school: max((page.at, page.tick) for page in told if page.school == school and page.at <= _end(one))[1]
+        school: max((page.at, page.tick) for page in pages[school] if page.at <= _end(one))[1]
         for (_, school), one in record.schools.items()
         if one.has_answered
     }
@@ -206,6 +213,18 @@ def _receipts(
             judgement.same("records of the day", f"{label} {urn}", again, len(now))
             judgement.same("receipts", f"{label} {urn}", _but_repeated(receipts.get((label, urn)), wanted), wanted)
             last[school] = tick
+
+
+def _standing(judgement: Judgement, client: Any, day: date, truth: _Truth, heard: Mapping[int, int]) -> None:
+    """Of every school stands what it said last, and of one that was never heard nothing."""
+    rows = client.query(load("strike_standing"), parameters={"day": day}).result_rows
+    found = Counter({(urn, session, code): marks for urn, session, code, marks in rows})
+    wanted = Counter(
+        (urn, session, code) for urn, tick in heard.items() for (_, session), code in truth.standing(urn, tick).items()
+    )
+    for what in sorted(wanted.keys() | found.keys()):
+        judgement.same("standing", f"{what}", found[what], wanted[what])
+        judgement.standing[what[2]] += found[what]
 
 
 def _but_repeated(found: Any, wanted: tuple[int, bool, bool]) -> Any:
