@@ -34,13 +34,13 @@ from sinks.writer import Writer
 from streams.frames import EVIDENCE
 from streams.process import Outcome
 
-__all__ = ["Fenced", "Guard", "Pipeline", "Work"]
+__all__ = ["EPOCH_HOLDS_S", "Fenced", "Guard", "Pipeline", "Work"]
 
 _log = structlog.get_logger()
 _T = TypeVar("_T")
 
 #: How long an answer about epochs holds (s). Whoever was stopped for longer asks again before it writes.
-_EPOCH_HOLDS_S = 0.5
+EPOCH_HOLDS_S = 0.5
 #: Seconds from one making of counts to the next: when nothing waits to be written, and at most.
 _COUNTS_EVERY_S, _COUNTS_AT_MOST_S = 0.5, 5.0
 
@@ -75,7 +75,7 @@ class Guard:
             raise Fenced(f"no good poll for {silent:.1f} s: another worker may own the partitions by now")
         now = time.monotonic()
         places = {(r.topic_id, r.partition) for r in ranges}
-        if all(now - self._asked.get(place, -_EPOCH_HOLDS_S) < _EPOCH_HOLDS_S for place in places):
+        if all(now - self._asked.get(place, -EPOCH_HOLDS_S) < EPOCH_HOLDS_S for place in places):
             return
         latest = ledger.epochs(list(self.epochs))
         for place in places:

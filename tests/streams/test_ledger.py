@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rollcall.errors import LedgerError
 from sinks.clickhouse import connect
 from sinks.ledger import Ledger, LedgerRange, position
-from streams.pipeline import Fenced, Guard
+from streams.pipeline import EPOCH_HOLDS_S, Fenced, Guard
 from tests.streams.messages import REGISTER, URN, at, mark, page, record, register
 from tests.streams.rig import Fate, Rig
 
@@ -109,6 +109,7 @@ def test_a_writer_is_fenced_by_a_later_epoch_by_silence_and_by_revocation(rig: R
     ledger.claim([(TOPIC, 1)], "somebody")
     mine.check(ledger, ranges)
     ledger.claim([(TOPIC, 0)], "somebody")
+    time.sleep(EPOCH_HOLDS_S)
     with pytest.raises(Fenced, match="later epoch"):
         mine.check(ledger, ranges)
     revoked = Guard(session_timeout_s=60)
