@@ -11,7 +11,8 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.topics import apply
 from tests.databases import Databases
-from tests.streams.messages import URN, Here
+from tests.streams.lab import Lab
+from tests.streams.messages import URN, Here, at, mark, page, record, register
 from tests.streams.rig import Rig
 
 #: A school for each test of a file that shares a worker.
@@ -24,8 +25,26 @@ def topics_made(stack: Any) -> None:
     apply(AdminClient({"bootstrap.servers": stack.kafka}))
 
 
+@pytest.fixture(scope="session")
+def kernels_compiled() -> None:
+    """In a checkout that is new: compiled once, into the cache of all its processes. Compiling takes longer than a
+    worker may be silent whose session ends after 3 s, and who is fenced passes other fail points than were armed.
+    """
+    lab = Lab()
+    for number in range(2):
+        lab.take(register(mark("P0"), mark("P1", "L", minutes_late=5), submitted_at=at(number)))
+        lab.take(page(record("r", "P0", "/"), taken_at=at(number)), page(deletions=["r"], taken_at=at(number + 5)))
+        lab.restart()
+
+
 @pytest.fixture
-def rig(stack_home: Path, clickhouse_database: str, registered: dict[str, int], topics_made: None) -> Iterator[Rig]:
+def rig(
+    stack_home: Path,
+    clickhouse_database: str,
+    registered: dict[str, int],
+    topics_made: None,
+    kernels_compiled: None,
+) -> Iterator[Rig]:
     """A database with the town in it, a consumer group that begins now."""
     made = Rig(stack_home, clickhouse_database, registered)
     yield made
