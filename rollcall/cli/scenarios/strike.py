@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -214,31 +214,31 @@ class _Rehearsal:
         revoked = self.estate.schools[-1]
         SourcesFile(self.settings.sources_file).revoke("wonde", None, revoked.urn, "left the trust", now())
         order, look = self._order(), self.plan.look
-        self._begin_hour(0)  # the process may be there only when its first cut begins
+        self._begin_hour(0, now())  # the process may be there only when its first cut begins
         taking = self.start("snapshot", *order)
         wait_until("the snapshot", lambda: (folder_of(self.settings, NAME) / "plan.json").exists(), _PATIENCE_S)
         self.cuts = load(self.settings, NAME).schedule.cuts
         for number, cut in enumerate(self.cuts):
             if number:
                 self._wait_for(cut)
-                self._begin_hour(number)
+                self._begin_hour(number, cut.at)
             if number == 1:
-                self.server.hour.reached.wait(self.plan.every)
+                self.hours[number].reached.wait(self.plan.every)
                 wait_until("an answer before the kill", self._some_answered(cut), _PATIENCE_S, every=look)
                 taking.kill()
                 self.commands.remove(taking)
-                self.server.hour.killed.set()
+                self.hours[number].killed.set()
                 taking = self.start("snapshot-again", *order)
             patience = self.plan.every + _PATIENCE_S
             wait_until(f"the end of {cut.label}", self._over(cut), patience, self.commands, look)
             # What came in time is taken in before anybody is late: one batch of both would be known at one instant.
             self.gauge.drain(_PATIENCE_S, self.check)
-            self.server.hour.late.set()
+            self.hours[number].late.set()
         self.commands.remove(taking)
         taking.wait(_PATIENCE_S)
 
-    def _begin_hour(self, number: int) -> None:
-        self.server.hour = self.hours[number]
+    def _begin_hour(self, number: int, at: datetime) -> None:
+        self.server.begin(self.hours[number], at)
         self.estate.advance(number)
 
     def _wait_for(self, cut: Cut) -> None:

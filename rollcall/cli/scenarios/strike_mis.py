@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from connectors.estate.estate import Estate
@@ -37,15 +38,25 @@ class StrikeServer(WondeServer):
     """The estate's MIS with the trouble of the hour. told: what it served of a school's day, and when."""
 
     def __init__(self, estate: Estate, token: str) -> None:
-        self.hour = Hours()
+        self._hours: list[tuple[datetime, Hours]] = []
         self.told: list[Told] = []
         self.ended = threading.Event()
         super().__init__(estate, "127.0.0.1", 0, token)
 
+    def begin(self, hour: Hours, at: datetime) -> None:
+        """From this instant on the trouble is that of this hour. What is asked before it, of a cut that is still
+        open, is answered as that cut is."""
+        self._hours.append((at, hour))
+
+    def _hour(self) -> Hours:
+        at = now()
+        return next((hour for begins, hour in reversed(self._hours) if begins <= at), Hours())
+
     def answer(self, path: str, query: dict[str, str], authorization: str) -> tuple[int, dict[str, str], Any]:
         match = _OF_SCHOOL.search(path)
         school = "" if match is None else match["school"]
-        hour, kind = self.hour, self.hour.of.get(school)
+        hour = self._hour()
+        kind = hour.of.get(school)
         if kind == "offline":
             return 503, {}, {"error": "snow"}
         if match is None or match["marks"] is None:
