@@ -5,7 +5,7 @@
 A batch that fails stays PENDING; whoever owns its partitions next recovers it.
 
 Counts are made from all marks of each school touched, so they cost the more the later the day and the fewer batches
-they are made for: they wait a little, and twice as long as they took when the writer is behind.
+they are made for: they wait a little, and twice as long as they took while the writer has work.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _T = TypeVar("_T")
 
 #: How long an answer about epochs holds (s). Whoever was stopped for longer asks again before it writes.
 EPOCH_HOLDS_S = 0.5
-#: Seconds from one making of counts to the next: when nothing waits to be written, and at most.
+#: Seconds from one making of counts to the next: when nothing is being written, and at most.
 _COUNTS_EVERY_S, _COUNTS_AT_MOST_S = 0.5, 5.0
 
 
@@ -280,7 +280,8 @@ class Pipeline:
         """Seconds to let pass after counts were made, which took so long."""
         if self._hurry or self._writing_over:
             return 0.0
-        return min(2 * took, _COUNTS_AT_MOST_S) if self.one_waits else _COUNTS_EVERY_S
+        writing = self._to_write.unfinished_tasks > 0
+        return min(max(2 * took, _COUNTS_EVERY_S), _COUNTS_AT_MOST_S) if writing else _COUNTS_EVERY_S
 
     def _derive_current(self, works: list[Work], client: Client) -> None:
         """Step 4, current marks of ``works``, all of which are written. Most came alone and stand already."""

@@ -25,7 +25,9 @@ def tuned(kafka: KafkaSettings) -> dict[str, Any]:
         "enable.auto.offset.store": False,
         # The default of 1000 ms stalls a consumer that is faster than the fetch queue.
         "fetch.queue.backoff.ms": 5,
-        "fetch.wait.max.ms": 50,
+        # A batch lingers longer than this anyway; a fetch for every message costs the broker a fifth more CPU.
+        "fetch.wait.max.ms": 100,
+        "fetch.min.bytes": 1_000_000,
         "queued.min.messages": 20_000,
         "queued.max.messages.kbytes": 65_536,
         "fetch.max.bytes": 16 * 1024 * 1024,
