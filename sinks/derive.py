@@ -9,6 +9,7 @@ writer derives after its own insert became visible, so the row that has seen mos
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import xxhash
@@ -17,7 +18,8 @@ from clickhouse_connect.driver.client import Client
 from sinks.statements import load
 
 __all__ = [
-    "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "older_maps", "rederive",
+    "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "derive_scattered",
+    "older_maps", "rederive",
 ]  # fmt: skip
 
 #: Threads a derive may use: two cores are what a worker's machine has to give.
@@ -69,6 +71,20 @@ def derive(client: Client, batches: Sequence[int]) -> None:
     """Derive mark_current, then school_session, for ``batches``."""
     derive_current(client, batches)
     derive_counts(client, batches)
+
+
+def derive_scattered(client: Client) -> int:
+    """Derive by the rule what several workers may each have taken for the first mark; returns how many keys.
+
+    A school's messages belong in one partition (the number its key gives, on every topic), and then one worker sees
+    them all. A sender with another partitioner, or a topic that was given more partitions, scatters them.
+    """
+    batch = xxhash.xxh3_64_intdigest(f"scattered|{time.time_ns()}".encode())
+    client.command(load("derive_scattered_touch"), parameters={"batch": batch}, settings={**_SETTINGS})
+    keys = int(client.query(load("derive_touched_count"), parameters={"batch": batch}).result_rows[0][0])
+    if keys:
+        derive(client, [batch])
+    return keys
 
 
 def rederive(client: Client, schemes: Sequence[str] = ()) -> int:

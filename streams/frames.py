@@ -8,13 +8,15 @@ import polars as pl
 
 from streams.batch import Batch
 
-__all__ = ["AMENDMENTS", "DELETIONS", "EVIDENCE", "MARKS", "MESSAGES", "SOURCE_KINDS", "Decoded", "Refusal"]
+__all__ = ["AMENDMENTS", "COUNTING", "DELETIONS", "EVIDENCE", "MARKS", "MESSAGES", "SOURCE_KINDS", "Decoded", "Refusal"]
 
 #: source_kind as stored (Enum8 in mark_event), by name.
 SOURCE_KINDS: dict[str, int] = {"register": 1, "mis": 2, "kiosk": 3}
 
 #: The topic of what kiosks say: in the history and among the assertions, never in a statutory figure (rule 17).
 EVIDENCE = "attendance.evidence.v1"
+#: The topics whose marks may count.
+COUNTING = ("attendance.register.v1", "attendance.mis.v1")
 
 #: One row a decoded message. ``record``: its index in the batch. Instants in ms since 1970; days since 1970; session 0
 #: is unreadable.

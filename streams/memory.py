@@ -15,6 +15,7 @@ import polars as pl
 from sinks.writer import Writer
 from streams import kernels
 from streams.batch import Topic
+from streams.frames import COUNTING
 from streams.pupil_sessions import PupilSessions
 from streams.suppression import Assertions
 
@@ -29,7 +30,8 @@ class Memory:
     def __init__(self, writer: Writer, owned: dict[Topic, list[int]], expected: int = 1 << 16) -> None:
         """``owned``: partitions by topic; ``expected``: assertions to make room for at once."""
         self.assertions = Assertions(expected)
-        self.pupil_sessions = PupilSessions(expected)
+        #: None where topics give us different partitions: then another worker may see the same schools.
+        self.pupil_sessions = PupilSessions(expected) if _together(owned) else None
         self._writer, self._owned = writer, owned
         self._days: set[int] = set()
         #: (topic uuid, partition, offset): rows from this offset on must not be learned, they are yet to be read.
@@ -50,7 +52,8 @@ class Memory:
             for table in self._writer.assertions(topic.uuid, partitions, bounds, dates):
                 self._learn(table)
             self._learn_reasserted(self._writer.reasserted(topic.uuid, partitions, bounds, dates))
-        self.pupil_sessions.learn(self._writer.pupil_sessions(dates))
+        if self.pupil_sessions is not None:
+            self.pupil_sessions.learn(self._writer.pupil_sessions(dates))
 
     def _learn(self, table: object) -> None:
         frame = pl.from_arrow(table)
@@ -76,3 +79,9 @@ class Memory:
             self.assertions.learn_reasserted(
                 frame["key"].cast(pl.UInt64).to_numpy(), frame["version"].cast(pl.UInt64).to_numpy()
             )
+
+
+def _together(owned: dict[Topic, list[int]]) -> bool:
+    """Whether the topics whose marks may count give us partitions of the same numbers: a school's are all ours."""
+    numbers = {topic.name: frozenset(partitions) for topic, partitions in owned.items()}
+    return len({numbers.get(name) for name in COUNTING}) == 1

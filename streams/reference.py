@@ -31,7 +31,7 @@ from schemas import topics
 from schemas.registry import Registry, RegistryAway
 from sinks import reference
 from sinks.clickhouse import first_line, is_passing, patiently
-from sinks.derive import rederive
+from sinks.derive import derive_scattered, rederive
 from streams.reference_messages import KINDS, Arrived, ReferenceReader
 
 __all__ = ["GROUP", "Loader", "Summary"]
@@ -49,6 +49,8 @@ _AT_ONCE = 50
 #: Seconds after a code map was published at which current marks are derived again: at once, and when every derive that
 #: began with the older map must be over.
 _REDERIVE_AFTER_S = (0.0, 20.0)
+#: Seconds between looks for schools whose messages stand in several partitions.
+_SCATTERED_EVERY_S = 60.0
 #: How long to wait between two tries of something that is away, in seconds.
 _PATIENCE = 0.5
 Result = TypeVar("Result")
@@ -96,6 +98,7 @@ class Loader:
         #: When to derive again after a publication, and for which schemes; all of them once at the start.
         self._rederive_at: list[float] = [0.0]
         self._published: set[str] = set()
+        self._scattered_at = time.monotonic() + _SCATTERED_EVERY_S
         self._stop = threading.Event()
         self._consumer = Consumer(
             {
@@ -132,6 +135,7 @@ class Loader:
                 try:
                     self._step(summary)
                     self._rederive_when_due()
+                    self._gather_scattered()
                 except _StartAgain:
                     self._assigned(self._consumer, self._consumer.assignment())
                 if once and self._reached(wanted):
@@ -221,6 +225,17 @@ class Loader:
             self._published.clear()
         if days:
             log.info("rederived", session_dates=days)
+
+    def _gather_scattered(self) -> None:
+        """Once in a while: current marks of schools whose messages no single worker sees."""
+        if time.monotonic() < self._scattered_at:
+            return
+        if keys := self._patiently(lambda: derive_scattered(self._client)):
+            log.warning(
+                "scattered_schools", derived=keys,
+                hint="a school's messages stand in several partitions: senders need partitioner=murmur2_random",
+            )  # fmt: skip
+        self._scattered_at = time.monotonic() + _SCATTERED_EVERY_S
 
     def _write_once(self, batch: _Batch) -> reference.Outcome:
         reference.refuse(self._client, batch.refused)
