@@ -6,6 +6,7 @@ that runs for weeks: what one scenario spoils, the judge finds after it.
 
 from __future__ import annotations
 
+import math
 import random
 import signal
 import time
@@ -210,13 +211,16 @@ class Arena:
         Raises StackError when it takes too long.
         """
         end = time.monotonic() + PATIENCE_S
-        more = 0.0
+        given, more = False, math.inf
         while not reached():
             now = time.monotonic()
             if now > end:
                 raise StackError(f"{what}: not after {PATIENCE_S:.0f} s (log: {worker.log})")
-            if self.left and (not more or (now > more and "partitions_assigned" in worker.said)):
+            if self.left and (not given or now > more):
                 self.load()
+                given, more = True, math.inf
+            if more == math.inf and "partitions_assigned" in worker.said:
+                # From when it works: what was given before is one batch, and none comes behind it while that is taken.
                 more = time.monotonic() + _MORE_LOAD_S
             time.sleep(0.02)
 
