@@ -17,7 +17,7 @@ from streams import rows
 from streams.batch import Batch
 from streams.decode import SchemaCache, decode
 from streams.frames import SOURCE_KINDS
-from streams.kernels import UNCHANGED
+from streams.kernels import SUPERSEDED, UNCHANGED
 from streams.pupil_sessions import PupilSessions
 from streams.steps import STEPS, Context, RecordFinder, TakenOut
 from streams.suppression import Assertions
@@ -55,7 +55,7 @@ class Outcome:
     exceptions: dict[str, int] = field(default_factory=dict)
     unmapped: dict[str, int] = field(default_factory=dict)
     map_version: int = 0
-    #: Whether any mark did not come alone: the rule has to choose.
+    #: Whether a mark touches a key (`touched_view`) and did not come alone: the rule has to choose.
     to_choose: bool = False
 
 
@@ -123,8 +123,17 @@ def _outcome(context: Context, marks: pl.DataFrame, taken: list[TakenOut]) -> Ou
         exceptions=_tally_exceptions(accepted),
         unmapped=_tally_unmapped(context, accepted),
         map_version=world.code_map.version,
-        to_choose=not accepted["alone"].all(),
+        to_choose=_to_choose(accepted),
     )
+
+
+def _to_choose(accepted: pl.DataFrame) -> bool:
+    """Whether a mark that is an assertion of a session is not alone. Marks of lessons (rule 7) are derived nowhere."""
+    return bool(
+        accepted.select(
+            (~pl.col("alone") & (pl.col("period") == "") & (pl.col("verdict") != SUPERSEDED)).any()
+        ).item()
+    )  # fmt: skip
 
 
 def _tally(quarantine: pa.Table) -> dict[str, int]:
