@@ -80,7 +80,7 @@ def derive_scattered(client: Client) -> int:
     them all. A sender with another partitioner, or a topic that was given more partitions, scatters them.
     """
     batch = xxhash.xxh3_64_intdigest(f"scattered|{time.time_ns()}".encode())
-    client.command(load("derive_scattered_touch"), parameters={"batch": batch}, settings={**_SETTINGS})
+    client.command(load("derive_scattered_touch"), parameters={"batch": batch}, settings=_SETTINGS)
     keys = int(client.query(load("derive_touched_count"), parameters={"batch": batch}).result_rows[0][0])
     if keys:
         derive(client, [batch])

@@ -32,11 +32,6 @@ class PupilSessions:
         self._words = _filter(self._room)
         self._held = 0
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of the filter, bytes."""
-        return int(self._words.nbytes + sum(words.nbytes for words in self._full))
-
     def learn(self, keys: U64) -> None:
         """Remember pupil-sessions (`kernels.pupil_session_keys`)."""
         self.first(keys)

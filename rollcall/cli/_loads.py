@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,11 +66,12 @@ def load_gias(
     left out; exit code 1 when there are any."""
     from connectors.reference.gias import date_in_name, read_links, read_schools
     from connectors.reference.load import load_schools
+    from rollcall.cli import _dates
     from rollcall.errors import SchemaError, UsageError
     from rollcall.settings import Settings
     from schemas.registry import RegistryAway
 
-    day = _day("--as-of", as_of) if as_of is not None else date_in_name(file)
+    day = _dates.day("--as-of", as_of) if as_of is not None else date_in_name(file)
     if day is None:
         raise UsageError(f"{file}: its name does not say the day it was taken on; give --as-of YYYY-MM-DD")
     _known_encoding(encoding)
@@ -152,15 +152,6 @@ def _tell(loaded: Loaded, what: str, as_json: bool) -> None:
             typer.echo(f"{loaded.refused:,} rows could not be read and are left out: correct them and load again")
     if loaded.refused:
         raise typer.Exit(1)
-
-
-def _day(option: str, written: str) -> date:
-    from rollcall.errors import UsageError
-
-    try:
-        return date.fromisoformat(written)
-    except ValueError:
-        raise UsageError(f"{option} {written}: a date is written 2025-09-10") from None
 
 
 def _known_encoding(encoding: str) -> None:

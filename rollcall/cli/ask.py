@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from datetime import date as calendar_date
 
 __all__ = ["register"]
 
@@ -81,13 +78,14 @@ def _answer(
 ) -> None:
     from datetime import UTC, datetime
 
+    from rollcall.cli import _dates
     from rollcall.domain.clock import london_date
     from rollcall.errors import UsageError
     from rollcall.settings import Settings
     from sinks.clickhouse import connect
     from sinks.questions import Asked, answer
 
-    since, until = _day("--from", first), _day("--to", last or first)
+    since, until = _dates.day("--from", first), _dates.day("--to", last or first)
     if until < since:
         raise UsageError(f"--to {until} is before --from {since}")
     asked = Asked(since, until, london_date(datetime.now(UTC)), tuple(school or ()), **measure)
@@ -111,14 +109,3 @@ def _show(question: str, rows: list[dict[str, Any]]) -> None:
         table(headings, (tuple(row.values()) for row in rows))
     else:
         typer.echo("None.")
-
-
-def _day(option: str, text: str) -> calendar_date:
-    from datetime import date as calendar_date
-
-    from rollcall.errors import UsageError
-
-    try:
-        return calendar_date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{option} {text}: a date is written 2025-09-10") from None

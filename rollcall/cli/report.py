@@ -72,17 +72,13 @@ def day(
     Rates pool sessions and are rounded half up when printed. Missing is neither absent nor present; a code that no map
     knows is unknown. Every publication uses the statutory basis. The headline is pupils aged 5 to 15 in state-funded
     primary, secondary and special schools."""
-    from datetime import date as calendar_date
 
-    from rollcall.errors import UsageError
+    from rollcall.cli import _dates
     from rollcall.settings import Settings
     from sinks.clickhouse import connect
     from sinks.reports import day_report
 
-    try:
-        session_date = calendar_date.fromisoformat(date)
-    except ValueError:
-        raise UsageError(f"--date {date}: a date is written 2025-09-10") from None
+    session_date = _dates.day("--date", date)
     client = connect(Settings.load().clickhouse)
     try:
         report = day_report(client, session_date, by, not everybody, basis)  # type: ignore[arg-type]

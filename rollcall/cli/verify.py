@@ -40,16 +40,13 @@ def verify(
     from rich.progress import Progress
     from rich.table import Table
 
-    from rollcall.errors import UsageError
+    from rollcall.cli import _dates
     from rollcall.settings import Settings
     from sinks.clickhouse import connect
     from sinks.verify import TABLES, repair
     from sinks.verify import verify as compare
 
-    try:
-        day = None if date is None else calendar_date.fromisoformat(date)
-    except ValueError:
-        raise UsageError(f"--date {date}: a date is written 2025-09-10") from None
+    day = None if date is None else _dates.day("--date", date)
     client = connect(Settings.load().clickhouse)
     errors = Console(stderr=True)
     try:

@@ -12,8 +12,6 @@ import csv
 import io
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -38,7 +36,8 @@ from sinks import reference
 from tests.connectors.conftest import make_topics, wait_until
 from tests.databases import Databases
 from tests.reference.conftest import applied
-from tests.streams.rig import Place, Rig
+from tests.scenarios.reconciling import reconcile, settle_pages
+from tests.streams.rig import Rig
 
 DAY = date(2025, 9, 10)
 #: When every mark was made and changed, as the sources say it: long before the pull, whenever that is.
@@ -76,26 +75,13 @@ class Trust:
             return not list(self.folder.glob("*/whole-*.csv"))
 
         wait_until(pulled)
-        ends = self.rig.watermarks("attendance.mis")
-        self.rig.settle(*(Place(topic, partition, high - 1) for (topic, partition), (_, high) in ends.items() if high))
+        settle_pages(self.rig)
 
     def reconcile(self) -> tuple[int, dict[int, dict[str, Any]]]:
         """Exit code of `rollcall reconcile` with every source, and what it says of each URN."""
-        house, day = self.settings, DAY.isoformat()
-        environment = {
-            **os.environ,
-            "ROLLCALL_KAFKA__BOOTSTRAP": "127.0.0.1:1",  # nothing is published: no broker is needed
-            "ROLLCALL_REGISTRY__URL": house.registry.url,
-            "ROLLCALL_CLICKHOUSE__HOST": house.clickhouse.host,
-            "ROLLCALL_CLICKHOUSE__PORT": str(house.clickhouse.port),
-            "ROLLCALL_CLICKHOUSE__DATABASE": house.clickhouse.database,
-        }
+        day = DAY.isoformat()
         sources = [word for make in PLANTED for word in ("--source", make)]
-        command = [sys.executable, "-m", "rollcall.cli", "reconcile", *sources, "--window", day, day, "--today", day]
-        done = subprocess.run(
-            [*command, "--home", str(house.home), "--json"],
-            env=environment, capture_output=True, text=True, check=False, timeout=90,
-        )  # fmt: skip
+        done = reconcile(self.settings, *sources, "--window", day, day, "--today", day, "--json")
         assert done.returncode in (0, 1), done.stderr[-2000:]
         return done.returncode, {one["urn"]: one for one in json.loads(done.stdout)["schools"]}
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -33,7 +31,8 @@ from tests.connectors.mis import TOKEN, FakeWonde
 from tests.connectors.server import Answer
 from tests.reference.conftest import applied, calendar, pupil, roster, school
 from tests.scenarios.planted import DAYS, LATER, LONG_AGO, PLANTED, PUPILS, Town, pupil_ref
-from tests.streams.rig import Place, Rig
+from tests.scenarios.reconciling import reconcile, settle_pages
+from tests.streams.rig import Rig
 
 NAMES = [*PLANTED, "a page that cannot be read", "a refusal", "permission revoked"]
 FIRST_URN = 760_001
@@ -47,11 +46,6 @@ class Scene:
         self.rig, self.settings, self.mis = rig, settings, mis
         self.towns = {name: Town(mis, number, URN[name]) for number, name in enumerate(NAMES)}
 
-    def settle(self) -> None:
-        """Wait until the worker has taken in all that is on Kafka."""
-        ends = self.rig.watermarks("attendance.mis")
-        self.rig.settle(*(Place(topic, partition, high - 1) for (topic, partition), (_, high) in ends.items() if high))
-
     def reconcile(self, *options: str) -> tuple[int, dict[str, Any]]:
         """Exit code and document of `rollcall reconcile --source wonde`."""
         done = self.run(*options, "--json")
@@ -59,19 +53,7 @@ class Scene:
         return done.returncode, json.loads(done.stdout)
 
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
-        house = self.settings
-        environment = {
-            **os.environ,
-            "ROLLCALL_KAFKA__BOOTSTRAP": "127.0.0.1:1",  # nothing is published: no broker is needed
-            "ROLLCALL_REGISTRY__URL": house.registry.url,
-            "ROLLCALL_CLICKHOUSE__HOST": house.clickhouse.host,
-            "ROLLCALL_CLICKHOUSE__PORT": str(house.clickhouse.port),
-            "ROLLCALL_CLICKHOUSE__DATABASE": house.clickhouse.database,
-        }
-        command = [sys.executable, "-m", "rollcall.cli", "reconcile", "--source", "wonde", "--home", str(house.home)]
-        return subprocess.run(
-            [*command, *options], env=environment, capture_output=True, text=True, check=False, timeout=90
-        )
+        return reconcile(self.settings, "--source", "wonde", *options)
 
     def states(self) -> dict[str, str]:
         """What every school's state is, as it is on the disk."""
@@ -108,7 +90,7 @@ def scene(
         (done,) = pull(settings).values()
         assert {outcome for _, outcome, _ in outcomes(done)} == {"pulled"}
         with rig.worker():
-            made.settle()
+            settle_pages(made.rig)
             yield made
     mis.close()
     rig.close()
@@ -223,7 +205,7 @@ def test_a_whole_pull_of_the_days_brings_what_was_missing(scene: Scene, after: A
     """What the runbook says to do. Wonde tells of deletions: what it did not take back stays, and goes on showing."""
     window = Window(date.fromisoformat(DAYS[0]), date.fromisoformat(DAYS[-1]))
     pull(scene.settings, Plan(what="marks", window=window))
-    scene.settle()
+    settle_pages(scene.rig)
     accounts = asyncio.run(by_pull(scene.settings, scene.rig.client, window, ["wonde"], [], None))
     by_urn = {one["urn"]: one for one in as_json(accounts)}
     for name, planted in PLANTED.items():
