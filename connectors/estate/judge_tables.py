@@ -216,7 +216,7 @@ def _mark_current(tables: _Tables) -> tuple[Finding, Counter[tuple[Any, ...]]]:
         said = current._asdict()
         place = said.pop("place")
         differing = _differing(said, row)
-        if not _as_good_as(tables, tables.place_of.get(row["event_id"]), place):
+        if tables.place_of.get(row["event_id"]) != place:
             differing.append("event_id")
         scope = _scope(tables, key)
         if scope is None:  # not on roll that day: whatever the roster last said
@@ -230,18 +230,6 @@ def _mark_current(tables: _Tables) -> tuple[Finding, Counter[tuple[Any, ...]]]:
         finding.add("lost", f"school {key[0]}, {key[2]} {key[3]}")
         scopes[key[0], key[2], key[3], wanted[key].canonical_code, *(_scope(tables, key) or (False, ""))] += 1
     return finding, scopes
-
-
-def _as_good_as(tables: _Tables, found: Place | None, wanted: Place) -> bool:
-    """Whether a delivery is the winner, or another record of the same source and message: their versions are equal, and
-    no rule prefers one (that they say the same is checked column by column)."""
-    if found is None or found == wanted:
-        return found == wanted
-    one, other = tables.expected.model.outcomes.get(found), tables.expected.model.outcomes[wanted]
-    if one is None or one.key is None or other.key is None:
-        return False
-    alike = one.key._replace(record_id="") == other.key._replace(record_id="")
-    return alike and one.version == other.version and not one.deleted
 
 
 def _scope(tables: _Tables, key: CurrentKey) -> tuple[bool, str] | None:

@@ -19,6 +19,7 @@ code, minutes late, amendment), its version `asserted ms << 20 | offset mod 2^20
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -119,7 +120,8 @@ class ReferenceModel:
         """The mark that must stand by (urn, pupil, session date, session); nothing stands at keys that are absent.
 
         Withdrawn and deleted assertions do not stand (rule 3); within a source the latest wins, between sources a
-        definite code before N and unmapped ones, then MIS before register, then the later. Kiosks decide nothing
+        definite code before N and unmapped ones, then MIS before register, then the later; of one millisecond a hash of
+        source and record id. Kiosks decide nothing
         (rule 17).
         """
         standing: dict[tuple[int, Hashable, date, str], dict[str, tuple[Place, Outcome]]] = defaultdict(dict)
@@ -128,7 +130,6 @@ class ReferenceModel:
                 continue
             sources = standing[key.urn, key.pupil, key.session_date, key.session]
             held = sources.get(key.source)
-            # Two records of one page have one version, and no rule says which wins: here the greater record id.
             if held is None or _latest(held) < _latest((place, outcome)):
                 sources[key.source] = (place, outcome)
         return {key: _winner(sources) for key, sources in standing.items()}
@@ -278,15 +279,18 @@ class ReferenceModel:
             self._assertions[key] = (place, outcome)
 
 
-def _latest(held: tuple[Place, Outcome]) -> tuple[int, str]:
-    assert held[1].key is not None
-    return held[1].version, held[1].key.record_id
+def _latest(held: tuple[Place, Outcome]) -> tuple[int, int]:
+    """Of several records the latest, by the millisecond; of one millisecond, by a hash of source and record id."""
+    key = held[1].key
+    assert key is not None
+    digest = hashlib.md5(f"{key.source}\n{key.record_id}".encode(), usedforsecurity=False).digest()
+    return held[1].version >> 20, int.from_bytes(digest[:8], "big") >> 1
 
 
 def _winner(sources: Mapping[str, tuple[Place, Outcome]]) -> CurrentMark:
-    def rank(held: tuple[Place, Outcome]) -> tuple[bool, int, int]:
+    def rank(held: tuple[Place, Outcome]) -> tuple[bool, int, tuple[int, int]]:
         outcome = held[1]
-        return outcome.canonical_code not in ("", PROVISIONAL), _RANK[outcome.kind], outcome.version
+        return outcome.canonical_code not in ("", PROVISIONAL), _RANK[outcome.kind], _latest(held)
 
     place, best = max(sources.values(), key=rank)
     assert best.key is not None

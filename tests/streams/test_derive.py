@@ -58,7 +58,7 @@ def test_a_deletion_gives_way_to_the_next_best_record(working: Rig) -> None:
     before = counting(
         working,
         register(mark("P0", "N"), mark("P1", "I")),
-        page(record("a", "P0", "L"), record("b", "P0", "/"), record("c", "P1", "/"), taken_at=at(5)),
+        page(record("a", "P0", "L", modified_at=at(4)), record("b", "P0", "/"), record("c", "P1", "/"), taken_at=at(5)),
     )
     assert before["P0"] == ("mis", "/", "/")
     after = counting(working, page(deletions=["b"], taken_at=at(10), complete=False))

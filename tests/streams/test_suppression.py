@@ -64,6 +64,19 @@ def test_ties_at_one_millisecond_go_to_the_later_offset() -> None:
     assert (counts(lab)["P0"].code, counts(lab)["P1"].code) == ("N", "/")
 
 
+def test_two_records_of_one_millisecond_are_not_told_apart_by_where_a_repeat_of_one_lay() -> None:
+    """`r0` is said again, alike, behind `r2`: only unsuppressed it has the later offset of the two."""
+    sent = [
+        page(record("r0", "P0", "N"), record("r2", "P0", "/"), complete=False),
+        page(record("r0", "P0", "N"), record("r0", "P0", "N"), record("r2", "P0", "/"), record("r2", "P0", "N")),
+    ]
+    with_it, without = Lab(), Lab(suppress=False)
+    said = with_it.take(*sent)
+    assert outcomes(said)[1] == ["unchanged", "unchanged", "contradicts_itself", "contradicts_itself"]
+    assert outcomes(without.take(*sent))[1][:1] == ["accepted"]
+    assert counts(with_it) == counts(without)
+
+
 def test_an_exact_repeat_is_unchanged_wherever_it_comes() -> None:
     lab = Lab()
     first, second = register(mark("P0")), register(mark("P0"), submitted_at=at(5))
