@@ -67,7 +67,8 @@ class Topic:
         """The topic's configuration, Kafka's names and values."""
         common = {"max.message.bytes": str(MAX_MESSAGE_BYTES), "compression.type": "producer"}
         if self.kind == "reference":
-            return {**common, "cleanup.policy": "compact"}
+            # What a newer message replaces is gone a week later at the latest: a pupil may have been taken out of it.
+            return {**common, "cleanup.policy": "compact", "max.compaction.lag.ms": str(7 * 86_400_000)}
         return {
             **common,
             "cleanup.policy": "delete",

@@ -49,6 +49,7 @@ GROUPS: tuple[str, ...] = (
     "quarantine",
     "reconcile",
     "verify",
+    "erase",
     "sql",
     "bench",
     "torture",

@@ -53,6 +53,7 @@ def test_what_differs_is_said_and_left_as_it_is(admin: AdminClient, mine: list[T
     expected = {
         (mine[0].name, "partitions", "3", "6"),
         (mine[0].name, "cleanup.policy", "delete", "compact"),
+        (mine[0].name, "max.compaction.lag.ms", "9223372036854775807", "604800000"),
     }
     assert set(apply(admin, topics=other)) == expected
     assert set(apply(admin, topics=other)) == expected

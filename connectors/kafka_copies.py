@@ -1,0 +1,175 @@
+"""What Kafka still holds of a pupil, and taking it from there: for erasure (docs/data-protection.md).
+
+Marks are on Kafka as long as their topic keeps messages. A message holds thirty pupils and cannot be changed, so what
+is older than the last message about the pupil is deleted from that partition, once all of it is in ClickHouse. A roster
+is written again without the pupil; compaction takes the older ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import confluent_kafka
+import fastavro
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+import schemas
+from connectors.encoding import Encoder
+from connectors.publisher import Publisher
+from rollcall.errors import KafkaError
+from rollcall.settings import Settings
+from schemas import wire
+from schemas.people import Reference, mentions, without
+from schemas.registry import Registry, UnknownSchemaId
+from schemas.topics import TOPICS
+
+__all__ = ["ROSTERS", "Copy", "delete", "find", "rosters_without"]
+
+ROSTERS = "reference.roster.v1"
+#: Topics that name pupils.
+_SEARCHED = (*(topic.name for topic in TOPICS if topic.kind == "attendance"), "attendance.kiosk.v1", ROSTERS)
+#: How long Kafka may take to answer, in seconds.
+_PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A message that names the pupil; `record` of a roster, None of others."""
+
+    topic: str
+    partition: int
+    offset: int
+    record: dict[str, Any] | None = None
+
+
+def find(settings: Settings, named: Mapping[int, Set[Reference]]) -> list[Copy]:
+    """Every message that names one of the references of its school, URN -> references.
+
+    Reads the topics from their beginnings to the ends they had at the start; decodes messages of these schools only.
+    One that cannot be decoded and holds a reference's bytes is one as well. Raises KafkaError, RegistryAway.
+    """
+    consumer = Consumer(
+        {
+            **settings.kafka.client_config(), "group.id": "rollcall-erasure", "enable.auto.commit": False,
+            "fetch.queue.backoff.ms": 5, "log_level": 0,
+        }
+    )  # fmt: skip
+    try:
+        ends = _ends(consumer)
+        with Registry(settings.registry.url) as registry:
+            return _search(consumer, registry, ends, {str(urn).encode(): refs for urn, refs in named.items()})
+    except confluent_kafka.KafkaException as error:
+        raise KafkaError(f"Kafka at {settings.kafka.bootstrap}: {error.args[0].str()}") from None
+    finally:
+        consumer.close()
+
+
+def rosters_without(settings: Settings, copies: Sequence[Copy], named: Mapping[int, Set[Reference]]) -> list[int]:
+    """Publish the rosters that stand and name the pupil again without them; returns their schools.
+
+    `copies`: all of `find`. Raises KafkaError when Kafka does not take them.
+    """
+    latest: dict[int, dict[str, Any]] = {}
+    for copy in copies:
+        if copy.record is not None:
+            held = latest.get(copy.record["urn"])
+            if held is None or held["taken_at"] <= copy.record["taken_at"]:
+                latest[copy.record["urn"]] = copy.record
+    if not latest:
+        return []
+    encoder = Encoder(settings.registry.url)
+    encoder.ready()
+    with Publisher(settings.kafka.client_config()) as publisher:
+        for urn, record in latest.items():
+            # A version is known by its instant: a new one, and older than whatever is pulled from now on.
+            again = {**without(record, named[urn]), "taken_at": record["taken_at"] + timedelta(milliseconds=1)}
+            publisher.publish(ROSTERS, str(urn).encode(), encoder.encode(ROSTERS, again)).result()
+    return sorted(latest)
+
+
+def delete(settings: Settings, copies: Sequence[Copy]) -> dict[tuple[str, int], int]:
+    """Delete what Kafka holds up to the last copy of each partition, rosters aside; (topic, partition) -> first left.
+
+    The caller has made sure that all of it was taken in. Raises KafkaError when Kafka refuses.
+    """
+    last: dict[tuple[str, int], int] = {}
+    for copy in copies:
+        if copy.topic != ROSTERS:
+            place = (copy.topic, copy.partition)
+            last[place] = max(last.get(place, -1), copy.offset)
+    if not last:
+        return {}
+    admin = AdminClient(settings.kafka.client_config())
+    asked = admin.delete_records(
+        [TopicPartition(topic, partition, offset + 1) for (topic, partition), offset in last.items()],
+        request_timeout=_PATIENCE,
+    )
+    left: dict[tuple[str, int], int] = {}
+    for deleted, answer in asked.items():
+        try:
+            left[deleted.topic, deleted.partition] = answer.result().low_watermark
+        except confluent_kafka.KafkaException as error:
+            raise KafkaError(f"Kafka deletes nothing of {deleted.topic}: {error.args[0].str()}") from None
+    return left
+
+
+def _ends(consumer: Consumer) -> dict[tuple[str, int], int]:
+    """(topic, partition) -> offset behind the last message, where there is any."""
+    ends = {}
+    for topic in _SEARCHED:
+        known = consumer.list_topics(topic, timeout=_PATIENCE).topics[topic]
+        if known.error is not None:
+            raise KafkaError(f"the topic {topic} does not exist: run `rollcall topics apply`")
+        for partition in known.partitions:
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_PATIENCE)
+            if high > low:
+                ends[topic, partition] = high
+    return ends
+
+
+def _search(
+    consumer: Consumer, registry: Registry, ends: dict[tuple[str, int], int], named: Mapping[bytes, Set[Reference]]
+) -> list[Copy]:
+    writers: dict[int, schemas.Schema] = {}
+    found = []
+    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in ends])
+    unread, heard = set(ends), time.monotonic()
+    while unread:
+        for message in consumer.consume(num_messages=1000, timeout=0.2):
+            heard = time.monotonic()
+            if (error := message.error()) is not None:
+                raise confluent_kafka.KafkaException(error)
+            if (copy := _copy(registry, writers, message, named)) is not None:
+                found.append(copy)
+        # Transaction markers and compacted messages have offsets and are never handed out: the position tells.
+        for place in consumer.position([TopicPartition(*one) for one in unread]):
+            if place.offset >= ends[place.topic, place.partition]:
+                unread.discard((place.topic, place.partition))
+        if time.monotonic() > heard + _PATIENCE:
+            raise KafkaError("Kafka stopped answering while it was searched")
+    return found
+
+
+def _copy(
+    registry: Registry, writers: dict[int, schemas.Schema], message: Message, named: Mapping[bytes, Set[Reference]]
+) -> Copy | None:
+    topic, value, key = message.topic() or "", message.value(), message.key() or b""
+    references = named.get(key if isinstance(key, bytes) else key.encode(), frozenset())
+    if value is None or not any(ref.encode() in value for _, ref in references):
+        return None
+    place = (topic, message.partition() or 0, message.offset() or 0)
+    try:
+        number = wire.schema_id(value)
+        if number not in writers:
+            writers[number] = dict(fastavro.parse_schema(registry.get(number)))  # type: ignore[arg-type]
+        record = wire.decode(writers[number], value, schemas.parsed(topic))
+    except (ValueError, UnknownSchemaId):
+        return Copy(*place)
+    if not mentions(record, references):
+        return None
+    return Copy(*place, record if topic == ROSTERS else None)
