@@ -63,5 +63,6 @@ def table(headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
     console = Console()
-    console.width = max(console.width, 130)
+    # A heading that is cut hides what a figure is: rather too wide for the terminal.
+    console.width = max(console.width, 130, console.measure(table, options=console.options.update(width=1000)).maximum)
     console.print(table)

@@ -12,7 +12,7 @@ from tests.streams.rig import Rig
 from tests.streams.town import roster_of
 
 #: A made-up UPN with its right check letter, and two keys.
-UPN = "A801200001001"
+UPN = "H801200001001"
 OLD, NEW = keyed(UPN, bytes(32), "k1"), keyed(UPN, bytes(range(32)), "k2")
 
 

@@ -1,0 +1,7 @@
+"""Stories are told of the town and the worker of tests/streams."""
+
+from __future__ import annotations
+
+from tests.streams.conftest import kernels_compiled, rig, topics_made
+
+__all__ = ["kernels_compiled", "rig", "topics_made"]
