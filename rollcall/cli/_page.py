@@ -45,6 +45,8 @@ def page() -> str:
 
 def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     if hasattr(command, "commands"):
+        if command.invoke_without_command:  # a command of its own, with others behind it
+            yield " ".join(path), command
         for name, one in command.commands.items():
             yield from _commands(one, (*path, name))
     else:

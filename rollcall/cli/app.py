@@ -45,6 +45,7 @@ GROUPS: tuple[str, ...] = (
     "agents",
     "report",
     "ask",
+    "publish",
     "expected",
     "quarantine",
     "reconcile",

@@ -13,15 +13,66 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add `rollcall simulate`."""
-    app.command(
-        "simulate",
+    group = typer.Typer(
+        invoke_without_command=True,
         epilog="Examples: [bold]rollcall simulate --key-file keys.json[/bold] plays one day of a trust of 48 schools; "
         "[bold]rollcall simulate --schools 4 --pupils 1200 --no-dirt --hold[/bold] serves a small clean estate until "
         "it is stopped.",
-    )(simulate)
+    )
+    group.callback()(simulate)
+    group.command(
+        "published",
+        epilog="Example: [bold]rollcall simulate published week37.csv --la 894[/bold], then "
+        "[bold]rollcall publish attendance[/bold] and [bold]rollcall publish compare[/bold].",
+    )(published)
+    app.add_typer(group, name="simulate")
+
+
+def published(
+    file: Annotated[Path, typer.Argument(help="A published file of attendance in the Department's layout.")],
+    date: Annotated[
+        list[str] | None, typer.Option(help="Only this day; may be given several times.", metavar="YYYY-MM-DD")
+    ] = None,
+    la: Annotated[
+        list[str] | None, typer.Option(help="Three-digit code of an authority; may be given several times.")
+    ] = None,
+    code_map: Annotated[bool, typer.Option(help="Publish the national code map first.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Invent schools, pupils and marks with exactly the totals of a published file, and put them on Kafka.
+
+    Beside them stand schools and pupils that must not count, amendments, withdrawn marks and kiosks. Without --date the
+    pupils also come to the file's persistent absence. Workers and the reference loader take it from there."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from connectors.estate.published.cells import read
+    from connectors.estate.published.send import send
+    from rollcall.cli import _dates
+    from rollcall.errors import UsageError
+    from rollcall.settings import Settings
+
+    cells = read(file, [_dates.day("--date", one) for one in date or ()], la or ())
+    errors = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"))
+    try:
+        with Progress(*columns, console=errors, transient=True, disable=as_json or not errors.is_terminal) as progress:
+            task = progress.add_task("schools")
+            sent = send(
+                Settings.load(), cells, code_map=code_map,
+                progress=lambda what, done: progress.update(task, description=f"{done:,} {what}"),
+            )  # fmt: skip
+    except ValueError as error:
+        raise UsageError(f"{file} contradicts itself: {error}") from None
+    counts = {"cells": len(cells), **{name: value for name, value in sent._asdict().items() if name != "last"}}
+    if as_json:
+        typer.echo(json.dumps(counts))
+    else:
+        typer.echo(", ".join(f"{value:,} {name}" for name, value in counts.items()) + " that count")
 
 
 def simulate(
+    context: typer.Context,
     ingest_url: Annotated[
         str | None, typer.Option(help="Base of the ingest API; without it nothing is posted.")
     ] = None,
@@ -55,6 +106,8 @@ def simulate(
     from rollcall.errors import UsageError
     from rollcall.settings import Settings
 
+    if context.invoked_subcommand is not None:
+        return
     settings = Settings.load(home=home) if home is not None else Settings.load()
     try:
         dates = [calendar_date.fromisoformat(day)]

@@ -1,0 +1,292 @@
+"""Attendance as the Department publishes it: rows of a layout out of the counts, cell by cell, upwards and over time.
+
+Counts are added, rates come last (rule 19): a region is the sum of its authorities, Total of the phases, a week of its
+days. Schools and enrolments of a week or year to date are means over the days that have a row (rule 22). Pupils of a
+year to date are enrolments (rule 20). Basis: statutory.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from clickhouse_connect.driver.client import Client
+
+from rollcall.domain.clock import now
+from rollcall.domain.codes import BY_CODE, CODES
+from rollcall.domain.identity import academic_year, academic_year_days
+from rollcall.domain.layouts import Layout
+from rollcall.domain.places import ONS_CODES, excluded_days
+from rollcall.errors import UsageError
+from sinks.statements import load
+
+__all__ = ["Asked", "publish", "rows"]
+
+Row = dict[str, str]
+
+NATIONAL, REGIONAL, LOCAL = "National", "Regional", "Local authority"
+#: The sum over phases.
+TOTAL = "Total"
+#: Columns that say where and when; everything else is a number, and withheld where a cell is suppressed.
+_FACTS = frozenset(
+    {
+        "time_period", "time_identifier", "geographic_level", "country_code", "country_name", "region_code",
+        "region_name", "new_la_code", "la_name", "old_la_code", "attendance_date", "day_number", "school_type",
+        "week_commencing", "academic_year", "breakdown", "num_schools", "total_num_schools",
+    }
+)  # fmt: skip
+
+
+class Asked(NamedTuple):
+    """What is to be published: session dates, both inclusive; authorities by their three-digit codes, all when empty.
+
+    Regions and the nation are published only of all authorities. `suppress`: withhold authorities with one school, as
+    published.
+    """
+
+    first: date
+    last: date
+    las: Sequence[str] = ()
+    suppress: bool = True
+
+
+class _Area(NamedTuple):
+    level: str
+    region_code: str = ""
+    region_name: str = ""
+    la_code: str = ""
+    la_name: str = ""
+
+
+@dataclass(slots=True)
+class _Figures:
+    """Counts by code, with schools and enrolments: of a day, or summed over `days`."""
+
+    marks: Counter[str] = field(default_factory=Counter)
+    schools: int = 0
+    enrolments: int = 0
+    pupils: int = 0
+    persistent: int = 0
+    known_schools: int = 0
+    known_enrolments: int = 0
+    days: set[date] = field(default_factory=set)
+
+    def add(self, other: _Figures) -> None:
+        """Take another's in."""
+        self.marks.update(other.marks)
+        for name in ("schools", "enrolments", "pupils", "persistent", "known_schools", "known_enrolments"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.days |= other.days
+
+
+_Place = tuple[_Area, str]
+
+
+def rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
+    """The rows of a layout: every day, every week of those days, and the year to date at the last of them."""
+    begin = academic_year_days(academic_year(asked.last))[0]
+    days = _days(client, asked, begin)
+    excluded = excluded_days(begin, asked.last)
+    for day in sorted({day for day, _ in days}):
+        if asked.first <= day <= asked.last and day not in excluded:
+            yield from _breakdown(layout, asked, "Daily", day, _together(days, {day}))
+    counted = sorted({day for day, _ in days} - excluded)
+    for monday in sorted({_monday(day) for day in counted if day >= asked.first}):
+        week = {day for day in counted if _monday(day) == monday and asked.first <= day <= asked.last}
+        if week:
+            yield from _breakdown(layout, asked, "Weekly", monday, _together(days, week))
+    year = _together(days, set(counted))
+    _add_pupils(client, asked, begin, excluded, year)
+    yield from _breakdown(layout, asked, "YTD", _monday(asked.last), year)
+
+
+def publish(client: Client, layout: Layout, asked: Asked, file: Path) -> dict[str, Any]:
+    """Write the rows to a CSV file, and beside it (`<file>.manifest.json`) what it was made of; returns that.
+
+    Each is written whole under another name and then moved, so that whoever finds the file finds all of it.
+    """
+    made = list(rows(client, layout, asked))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, layout.columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(made)
+    data = text.getvalue().encode()
+    manifest = {
+        "file": file.name, "sha256": hashlib.sha256(data).hexdigest(), "rows": len(made),
+        "rows_withheld": sum(row["possible_sessions"] == layout.suppressed for row in made),
+        "from": asked.first.isoformat(), "to": asked.last.isoformat(), "local_authorities": list(asked.las),
+        "layout": layout.name, "suppression": "dfe" if asked.suppress else "none", "basis": "statutory",
+        "code_map_version": client.query(load("rederive_version")).result_rows[0][0],
+        "written_at": now().isoformat(timespec="seconds"),
+    }  # fmt: skip
+    _write(file, data)
+    _write(file.with_name(f"{file.name}.manifest.json"), json.dumps(manifest, indent=2).encode())
+    return manifest
+
+
+def _write(file: Path, data: bytes) -> None:
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(data)
+        draft.replace(file)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def _days(client: Client, asked: Asked, begin: date) -> dict[tuple[date, _Place], _Figures]:
+    """Figures by day and place, of the year so far: authorities, and what they add up to."""
+    parameters = {"first": begin.isoformat(), "last": asked.last.isoformat(), "las": list(asked.las)}
+    found: dict[tuple[date, str, str], _Figures] = {}
+    areas: dict[str, _Area] = {}
+    for day, la_name, region_code, region_name, la_code, phase, schools, enrolments in client.query(
+        load("publish_schools"), parameters=parameters
+    ).result_rows:
+        areas[la_code] = _Area(LOCAL, region_code, region_name, la_code, la_name)
+        found[day, la_code, phase] = _Figures(schools=schools, enrolments=enrolments, days={day})
+    for day, la_code, phase, code, marks in client.query(load("publish_counts"), parameters=parameters).result_rows:
+        found[day, la_code, phase].marks[code] += marks
+    known = {
+        (la_code, phase): (schools, enrolments)
+        for la_code, phase, schools, enrolments in client.query(
+            load("publish_known"), parameters={"day": asked.last.isoformat(), "las": list(asked.las)}
+        ).result_rows
+    }
+    summed: dict[tuple[date, _Place], _Figures] = {}
+    for (day, la_code, phase), figures in found.items():
+        figures.known_schools, figures.known_enrolments = known.get((la_code, phase), (0, 0))
+        for area in _above(areas[la_code], asked.las):
+            for kind in (phase, TOTAL):
+                summed.setdefault((day, (area, kind)), _Figures()).add(figures)
+    return summed
+
+
+def _above(area: _Area, las: Collection[str]) -> Iterator[_Area]:
+    yield area
+    if not las:
+        yield _Area(REGIONAL, area.region_code, area.region_name)
+        yield _Area(NATIONAL)
+
+
+def _together(days: Mapping[tuple[date, _Place], _Figures], wanted: Collection[date]) -> dict[_Place, _Figures]:
+    """Figures of several days added up, by place. What is known of a place is not of a day."""
+    summed: dict[_Place, _Figures] = {}
+    for (day, place), figures in days.items():
+        if day in wanted:
+            held = summed.setdefault(place, _Figures())
+            held.add(figures)
+            held.known_schools, held.known_enrolments = figures.known_schools, figures.known_enrolments
+    return summed
+
+
+def _add_pupils(
+    client: Client, asked: Asked, begin: date, excluded: Collection[date], year: Mapping[_Place, _Figures]
+) -> None:
+    parameters = {
+        "first": begin.isoformat(), "last": asked.last.isoformat(), "las": list(asked.las),
+        "excluded": [day.isoformat() for day in sorted(excluded)],
+    }  # fmt: skip
+    of_authority = {area.la_code: area for area, _ in year if area.level == LOCAL}
+    for la_code, phase, pupils, persistent in client.query(load("publish_pupils"), parameters=parameters).result_rows:
+        if la_code in of_authority:
+            for area in _above(of_authority[la_code], asked.las):
+                for kind in (phase, TOTAL):
+                    year[area, kind].pupils += pupils
+                    year[area, kind].persistent += persistent
+
+
+def _breakdown(
+    layout: Layout, asked: Asked, breakdown: str, day: date, figures: Mapping[_Place, _Figures]
+) -> Iterator[Row]:
+    for (area, phase), found in sorted(figures.items(), key=lambda one: one[0]):
+        row = _row(layout, breakdown, day, area, phase, found)
+        if asked.suppress and area.level == LOCAL and found.schools == len(found.days):
+            row = {name: value if name in _FACTS else layout.suppressed for name, value in row.items()}
+        yield row
+
+
+def _row(layout: Layout, breakdown: str, day: date, area: _Area, phase: str, found: _Figures) -> Row:
+    numbers = _numbers(found.marks)
+    row: Row = {
+        "time_period": str(day.isocalendar().year), "time_identifier": str(day.isocalendar().week),
+        "geographic_level": area.level, "country_code": "E92000001", "country_name": "England",
+        "region_code": area.region_code, "region_name": area.region_name,
+        "new_la_code": ONS_CODES.get(area.la_code, ""), "la_name": area.la_name, "old_la_code": area.la_code,
+        "attendance_date": f"{day:%d/%m/%Y}", "day_number": str(day.isoweekday()), "school_type": phase,
+        "week_commencing": f"{_monday(day):%d/%m/%Y}", "breakdown": breakdown,
+        "academic_year": _academic_year(day, breakdown, phase),
+        "num_schools": _mean(found.schools, len(found.days)), "enrolments": _mean(found.enrolments, len(found.days)),
+        "total_num_schools": str(found.known_schools), "total_enrolments": str(found.known_enrolments),
+        **_pupils(breakdown, phase, found), "pa_perc": "NA",
+    }  # fmt: skip
+    row |= {name: str(number) for name, number in numbers.items()}
+    row |= {name: _percent(numbers[of], numbers["possible_sessions"]) for name, of in layout.percentages.items()}
+    return {name: row[name] for name in layout.columns}
+
+
+def _numbers(marks: Mapping[str, int]) -> dict[str, int]:
+    """Every count of a row: of each code, and the sums of them that have names (identities of the published file)."""
+    numbers = {code.dfe_column: marks.get(code.code, 0) for code in CODES if code.dfe_column}
+
+    def total(*categories: str) -> int:
+        return sum(number for code, number in marks.items() if code and BY_CODE[code].category in categories)
+
+    present = marks.get("/", 0) + marks.get("\\", 0)
+    attending, activity = total("attending"), total("approved_educational_activity")
+    authorised, unauthorised = total("authorised_absence"), total("unauthorised_absence")
+    return {
+        **numbers,
+        "reason_present": present,
+        "present_sessions": attending,
+        "approved_educational_activity": activity,
+        "overall_attendance": attending + activity,
+        "authorised_absence": authorised,
+        "unauthorised_absence": unauthorised,
+        "overall_absence": authorised + unauthorised,
+        "possible_sessions": attending + activity + authorised + unauthorised,
+        "late_sessions": marks.get("L", 0) + marks.get("U", 0),
+    }
+
+
+def _pupils(breakdown: str, phase: str, found: _Figures) -> Row:
+    """Enrolments with possible sessions, and the persistently absent: of the year to date; a week's Total says 0."""
+    if breakdown == "YTD":
+        return {"pa_flag": str(found.persistent), "ytd_enrolments": str(found.pupils)}
+    nothing = "0" if breakdown == "Weekly" and phase == TOTAL else "NA"
+    return {"pa_flag": nothing, "ytd_enrolments": nothing}
+
+
+def _academic_year(day: date, breakdown: str, phase: str) -> str:
+    """As 202526; the published file says NA in the Total rows of days and weeks."""
+    return "NA" if phase == TOTAL and breakdown != "YTD" else academic_year(day).replace("/", "")
+
+
+def _percent(part: int, of: int) -> str:
+    """Rounded half up to 8 decimals, below ten to 9, without trailing zeros; NA of nothing."""
+    if not of:
+        return "NA"
+    value = Decimal(100 * part) / Decimal(of)
+    rounded = value.quantize(Decimal("1e-8") if value >= 10 else Decimal("1e-9"), rounding=ROUND_HALF_UP)
+    return _plain(rounded)
+
+
+def _mean(total: int, days: int) -> str:
+    return _plain(Decimal(total) / Decimal(days)) if days else "0"
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())

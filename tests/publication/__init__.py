@@ -1,0 +1,1 @@
+"""Published files of attendance, and the marks that give them."""

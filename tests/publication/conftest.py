@@ -1,0 +1,7 @@
+"""Published figures are met by the worker and the loader of tests/streams."""
+
+from __future__ import annotations
+
+from tests.streams.conftest import kernels_compiled, rig, topics_made
+
+__all__ = ["kernels_compiled", "rig", "topics_made"]
