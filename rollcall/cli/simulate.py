@@ -37,6 +37,9 @@ def published(
         list[str] | None, typer.Option(help="Three-digit code of an authority; may be given several times.")
     ] = None,
     code_map: Annotated[bool, typer.Option(help="Publish the national code map first.")] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Send nothing: count every figure again from the invented pupils.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Invent schools, pupils and marks with exactly the totals of a published file, and put them on Kafka.
@@ -46,6 +49,7 @@ def published(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
+    from connectors.estate.published.allocation import allocate, differences
     from connectors.estate.published.cells import read
     from connectors.estate.published.send import send
     from rollcall.cli import _dates
@@ -58,6 +62,10 @@ def published(
     try:
         with Progress(*columns, console=errors, transient=True, disable=as_json or not errors.is_terminal) as progress:
             task = progress.add_task("schools")
+            if dry_run:
+                found = [one for cell in cells for one in differences(allocate(cell))]
+                typer.echo("\n".join([*found, f"{len(cells):,} cells, {len(found):,} figures differ"]))
+                raise typer.Exit(1 if found else 0)
             sent = send(
                 Settings.load(), cells, code_map=code_map,
                 progress=lambda what, done: progress.update(task, description=f"{done:,} {what}"),

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from connectors.estate.published.cells import Cell, Day
 from rollcall.domain.codes import BY_CODE
 
-__all__ = ["NONE", "Allocation", "allocate"]
+__all__ = ["NONE", "Allocation", "allocate", "differences"]
 
 #: No mark.
 NONE = ""
@@ -44,6 +44,33 @@ class Allocation:
 def allocate(cell: Cell) -> Allocation:
     """Marks for every day of the cell. Raises ValueError when its counts contradict each other."""
     return _Dealer(cell).deal()
+
+
+def differences(dealt: Allocation) -> list[str]:
+    """What of the cell does not come out when it is counted again from the pupils; empty when everything does."""
+    found = []
+    for number, day in enumerate(dealt.cell.days):
+        codes, counts = np.unique(dealt.marks[number], return_counts=True)
+        marks = {str(code): int(count) for code, count in zip(codes, counts, strict=True) if code != NONE}
+        reporting = len(np.unique(dealt.school[(dealt.marks[number] != NONE).any(axis=0)]))
+        on_roll = int((dealt.on_roll[number] & (dealt.school < day.schools)).sum())
+        told = {
+            "marks": (marks, dict(day.marks)),
+            "schools": (reporting, day.schools),
+            "enrolments": (on_roll, day.enrolments),
+        }
+        for what, (ours, theirs) in told.items():
+            if ours != theirs:
+                found.append(f"{_named(dealt.cell, day)}: {what} {ours}, not {theirs}")
+    if dealt.cell.pupils is not None:
+        sessions = np.isin(dealt.marks, [code for code in BY_CODE if _is_absence(code) or _attends(code)]).sum(
+            axis=(0, 1)
+        )
+        absences = np.isin(dealt.marks, [code for code in BY_CODE if _is_absence(code)]).sum(axis=(0, 1))
+        pupils = (int((sessions > 0).sum()), int(((10 * absences >= sessions) & (sessions > 0)).sum()))
+        if pupils != (dealt.cell.pupils, dealt.cell.persistent):
+            found.append(f"{_named(dealt.cell)}: pupils {pupils}, not {(dealt.cell.pupils, dealt.cell.persistent)}")
+    return found
 
 
 class _Dealer:
