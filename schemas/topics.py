@@ -92,6 +92,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("reference.register.v1", _URN, "reference"),
     Topic("reference.calendar.v1", _URN, "reference"),
     Topic("reference.code-map.v1", "scheme", "reference"),
+    Topic("reference.source-rule.v1", "source-rules", "reference"),
 )
 
 

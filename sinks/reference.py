@@ -19,6 +19,7 @@ import xxhash
 from clickhouse_connect.driver.client import Client
 
 from rollcall.domain.clock import now
+from sinks.publications import NUMBERED, Numbers
 from sinks.reference_rows import TABLES, Rows, add_rows, to_arrow
 from sinks.roster import Ref
 from sinks.statements import load
@@ -42,7 +43,7 @@ __all__ = [
     "refuse",
 ]
 
-Kind = Literal["school", "roster", "register", "calendar", "code-map"]
+Kind = Literal["school", "roster", "register", "calendar", "code-map", "source-rule"]
 #: (topic id, partition) -> the first offset that is not applied yet.
 Positions = Mapping[tuple[str, int], int]
 
@@ -56,8 +57,9 @@ _SETTINGS = {"async_insert": 0}
 class Applied:
     """One decoded message of a reference topic.
 
-    `key` is the URN in ASCII digits, or the scheme of a code map. `taken_at` (UTC, whole milliseconds) says which of
-    two versions is the later. `digest` is xxh3_64 of the message's value. `record` is as its Avro schema says.
+    `key` is the URN in ASCII digits, the scheme of a code map, or `source-rules`. `taken_at` (UTC, whole milliseconds)
+    says which of two versions is the later. `digest` is xxh3_64 of the message's value. `record` is as its Avro schema
+    says.
     """
 
     kind: Kind
@@ -109,6 +111,7 @@ def apply(client: Client, decoded: Sequence[Applied], positions: Positions | Non
     """
     standing, newest = _standing(client, decoded)
     known = _known(client, decoded)
+    numbers = Numbers(client) if any(message.kind in NUMBERED for message in decoded) else None
     rows: Rows = defaultdict(list)
     versions: list[tuple[Any, ...]] = []
     applied_at = max(now(), newest + _MICROSECOND)
@@ -116,7 +119,8 @@ def apply(client: Client, decoded: Sequence[Applied], positions: Positions | Non
         taken_at = _place(standing[message.kind, message.key], message)
         if taken_at is None:
             continue
-        add_rows(rows, message.kind, message.record, taken_at, known.get(message.key))
+        number = numbers.give(message.kind, message.key, taken_at, message.record) if numbers is not None else 0
+        add_rows(rows, message.kind, message.record, taken_at, known.get(message.key), number)
         place = (message.topic_id, message.partition, message.offset)
         versions.append((message.kind, message.key, taken_at, message.digest, *place, applied_at))
     for table in TABLES:

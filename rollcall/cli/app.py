@@ -35,6 +35,7 @@ GROUPS: tuple[str, ...] = (
     "topics",
     "migrate",
     "reference",
+    "rules",
     "ingest",
     "sources",
     "pull",
