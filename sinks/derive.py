@@ -1,7 +1,7 @@
 """Derive: current state out of the history, for the keys that batches touched. The rule: sinks/sql/derive_*.sql.
 
 The first mark of a pupil and session is in mark_current with its history (sinks/migrations/0015_alone.sql). What comes
-after it, what is recovered and what a new code map or new rules change is derived here; the counts always are.
+after it, what is recovered and what a code map, rules or an alias change is derived here; the counts always are.
 
 Derive may run twice, late, or beside another worker's: a derived row's version grows with what it has seen, and each
 writer derives after its own insert became visible, so the row that has seen most wins whoever writes last.
@@ -21,7 +21,7 @@ from sinks.statements import load
 
 __all__ = [
     "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "derive_scattered",
-    "older_maps", "rederive", "rederive_rules",
+    "older_maps", "rederive", "rederive_aliases", "rederive_rules",
 ]  # fmt: skip
 
 #: Threads a derive may use: two cores are what a worker's machine has to give.
@@ -30,13 +30,19 @@ __all__ = [
 _SETTINGS = {"max_threads": 2, "async_insert": 0, "optimize_on_insert": 0}
 
 
-def current_expression(assertions: str, rules: str | None = None) -> str:
+def current_expression(assertions: str, rules: str | None = None, wanted: str = "true") -> str:
     """The SELECT that gives mark_current out of ``assertions`` (like mark_assertion FINAL, in parentheses).
 
-    ``rules``: an expression for the rules between sources; those in force when None.
+    ``rules``: an expression for the rules between sources; those in force when None. ``wanted``: which of the pupils
+    that aliases link are to be given; all, when ``assertions`` holds all of theirs.
     """
     in_force = load("source_rules_in_force") if rules is None else rules
-    return load("derive_current").replace("{assertions}", assertions).replace("{rules}", in_force)
+    return (
+        load("derive_current")
+        .replace("{assertions}", assertions)
+        .replace("{rules}", in_force)
+        .replace("{wanted}", wanted)
+    )
 
 
 def counts_expression(current: str, before: str) -> str:
@@ -58,7 +64,8 @@ def derive_current(client: Client, batches: Sequence[int], whole: Sequence[int] 
     client.command(
         "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
         " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree,"
-        " losers, event_id, derived_version) " + current_expression(load("derive_touched_assertions")),
+        " losers, event_id, derived_version) "
+        + current_expression(load("derive_touched_assertions"), wanted=load("derive_touched_wanted")),
         parameters={"batches": list(batches), "whole": list(whole)}, settings=_SETTINGS,
     )  # fmt: skip
 
@@ -126,6 +133,19 @@ def rederive_rules(client: Client) -> int:
     version = max(version for *_, version in changes)
     for day in days:
         _derive_touched(client, f"source-rule|{version}", day, load("rederive_rules_touch"), asked)
+    return len(days)
+
+
+def rederive_aliases(client: Client) -> int:
+    """Derive again the pupils whom an alias of any version concerns and who are older than it. As `rederive`."""
+    concerned = client.query(load("pupil_alias_numbers")).result_rows
+    if not concerned:
+        return 0
+    pupils, numbers = (list(column) for column in zip(*concerned, strict=True))
+    asked = {"pupils": pupils, "numbers": numbers}
+    days = [row[0] for row in client.query(load("rederive_aliases_days"), parameters=asked).result_rows]
+    for day in days:
+        _derive_touched(client, f"pupil-alias|{max(numbers)}", day, load("rederive_aliases_touch"), asked)
     return len(days)
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "applied_positions",
     "apply",
     "changes_since",
+    "load_aliased",
     "load_calendar",
     "load_code_map",
     "load_crosswalk",
@@ -43,7 +44,7 @@ __all__ = [
     "refuse",
 ]
 
-Kind = Literal["school", "roster", "register", "calendar", "code-map", "source-rule"]
+Kind = Literal["school", "roster", "register", "calendar", "code-map", "source-rule", "pupil-alias"]
 #: (topic id, partition) -> the first offset that is not applied yet.
 Positions = Mapping[tuple[str, int], int]
 
@@ -57,9 +58,9 @@ _SETTINGS = {"async_insert": 0}
 class Applied:
     """One decoded message of a reference topic.
 
-    `key` is the URN in ASCII digits, the scheme of a code map, or `source-rules`. `taken_at` (UTC, whole milliseconds)
-    says which of two versions is the later. `digest` is xxh3_64 of the message's value. `record` is as its Avro schema
-    says.
+    `key` is the URN in ASCII digits, the scheme of a code map, `source-rules`, or a pupil_id. `taken_at` (UTC, whole
+    milliseconds) says which of two versions is the later. `digest` is xxh3_64 of the message's value. `record` is as
+    its Avro schema says.
     """
 
     kind: Kind
@@ -183,6 +184,11 @@ def load_crosswalk(client: Client, urns: Sequence[int] | None = None) -> pa.Tabl
 def load_enrolments(client: Client, urns: Sequence[int] | None = None) -> pa.Table:
     """urn, pupil_id, first_day, last_day (inclusive), year_group, in_scope, by the roster in force (rule 11)."""
     return _read(client, "reference_enrolments", urns)
+
+
+def load_aliased(client: Client) -> pa.Table:
+    """pupil_id: of every pupil that an alias, of any version, links to another."""
+    return client.query_arrow(load("reference_aliased"), use_strings=True)
 
 
 def load_schools(client: Client) -> pa.Table:

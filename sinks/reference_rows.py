@@ -179,6 +179,22 @@ TABLES: dict[str, pa.Schema] = {
             "known_from": _INSTANT,
         }
     ),
+    "pupil_alias": pa.schema(
+        {
+            "pupil_id": pa.uint64(),
+            "version": pa.uint32(),
+            "entry": pa.uint16(),
+            "urn": pa.uint32(),
+            "source": pa.string(),
+            "valid_from": pa.date32(),
+            "valid_to": pa.date32(),
+            "to_pupil_id": pa.uint64(),
+            "kind": pa.string(),
+            "author": pa.string(),
+            "reason": pa.string(),
+            "published_at": _INSTANT,
+        }
+    ),
 }
 
 
@@ -214,6 +230,8 @@ def add_rows(
             _code_map(rows, record, taken_at, number)
         case "source-rule":
             rows["source_rule"] += source_rule_rows.of_message(record, number, taken_at)
+        case "pupil-alias":
+            _pupil_aliases(rows, record, taken_at, number)
         case _:
             raise ValueError(f"{kind} is no kind of reference data")
 
@@ -293,6 +311,15 @@ def _code_map(rows: Rows, record: Mapping[str, Any], taken_at: datetime, number:
     for entry in record["entries"]:
         valid = _span(entry, "valid_from", "valid_to")
         rows["code_map"].append((*head, entry["raw_code"], entry["canonical_code"], *valid, taken_at))
+
+
+def _pupil_aliases(rows: Rows, record: Mapping[str, Any], taken_at: datetime, number: int) -> None:
+    # A version without aliases is a version too: without its row, what was said before would stand.
+    undone = {"to_pupil_id": 0, "kind": "undo", "urn": None, "source": None, "first_day": None, "last_day": None}
+    told = (record["author"], record["reason"], taken_at)
+    for entry, one in enumerate(record["aliases"] or [undone]):
+        about = (one["urn"] or 0, one["source"] or "", *_span(one), int(one["to_pupil_id"]), one["kind"])
+        rows["pupil_alias"].append((int(record["pupil_id"]), number, entry, *about, *told))
 
 
 def _span(record: Mapping[str, Any], first: str = "first_day", last: str = "last_day") -> tuple[date, date]:

@@ -34,7 +34,7 @@ from schemas import topics
 from schemas.registry import Registry, RegistryAway
 from sinks import reference, source_rules
 from sinks.clickhouse import first_line, is_passing, patiently
-from sinks.derive import derive_scattered, rederive, rederive_rules
+from sinks.derive import derive_scattered, rederive, rederive_aliases, rederive_rules
 from sinks.publications import NUMBERED
 from streams.reference_messages import KINDS, Arrived, ReferenceReader
 
@@ -103,7 +103,7 @@ class Loader:
         self._lost = False
         #: When to derive again after a publication, and of what: (kind, key). At the start, of all that ever was.
         self._rederive_at: list[float] = [0.0]
-        self._published: set[tuple[str, str]] = {("code-map", ""), ("source-rule", "")}
+        self._published: set[tuple[str, str]] = {("code-map", ""), ("source-rule", ""), ("pupil-alias", "")}
         #: The next instant at which a rule between sources comes in force, or is no more (rule 10).
         self._turn_at: datetime | None = _EARLIEST
         self._scattered_at = time.monotonic() + _SCATTERED_EVERY_S
@@ -238,7 +238,7 @@ class Loader:
         self._turn_at = self._patiently(lambda: source_rules.next_turn(self._client))
 
     def _rederive_when_due(self) -> None:
-        """Derive what a published code map gave another meaning, and what published rules may choose otherwise."""
+        """Derive what a code map gave another meaning, what rules may choose otherwise, and whom an alias concerns."""
         at = time.monotonic()
         if not self._rederive_at or at < self._rederive_at[0]:
             return
@@ -247,6 +247,8 @@ class Loader:
             days += self._patiently(lambda: rederive(self._client, [] if "" in schemes else schemes))
         if any(kind == "source-rule" for kind, _ in self._published):
             days += self._patiently(lambda: rederive_rules(self._client))
+        if any(kind == "pupil-alias" for kind, _ in self._published):
+            days += self._patiently(lambda: rederive_aliases(self._client))
         self._rederive_at = [due for due in self._rederive_at if due > at]
         if not self._rederive_at:
             self._published.clear()

@@ -12,7 +12,7 @@ import xxhash
 from confluent_kafka import Message
 
 import schemas
-from rollcall.domain import source_rules
+from rollcall.domain import pupil_aliases, source_rules
 from schemas import wire
 from schemas.registry import Registry, UnknownSchemaId
 from sinks.reference import Applied, Kind, Refused
@@ -27,12 +27,13 @@ KINDS: dict[str, Kind] = {
     "reference.calendar.v1": "calendar",
     "reference.code-map.v1": "code-map",
     "reference.source-rule.v1": "source-rule",
+    "reference.pupil-alias.v1": "pupil-alias",
 }
 #: A `taken_at` later than arrival by more than this is capped at arrival, so that a clock that is ahead cannot hide
 #: later versions for ever (rule 6).
 _CLOCK_BOUND = timedelta(seconds=300)
 #: Kinds that are published by hand and for no single school; the others are taken from a school's system.
-_PUBLISHED: frozenset[Kind] = frozenset({"code-map", "source-rule"})
+_PUBLISHED: frozenset[Kind] = frozenset({"code-map", "source-rule", "pupil-alias"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -83,7 +84,7 @@ class ReferenceReader:
             return _refuse(message, "unknown_school", "the URN is no URN")
         if kind == "code-map" and record["version"] < 0:
             return _refuse(message, "undecodable", "the version of a code map is a number from 1")
-        if kind == "source-rule" and (complaint := _complaint(record)):
+        if complaint := _complaint(kind, record):
             return _refuse(message, "not_to_be_applied", complaint)
         taken_at: datetime = record["published_at" if kind in _PUBLISHED else "taken_at"]
         return Applied(
@@ -112,14 +113,19 @@ def _key(kind: Kind, record: Mapping[str, Any]) -> str:
             return str(record["scheme"])
         case "source-rule":
             return source_rules.KEY
+        case "pupil-alias":
+            return str(record["pupil_id"])
         case _:
             return str(record["urn"])
 
 
-def _complaint(record: Mapping[str, Any]) -> str:
-    """Why a document of rules must not come in force; empty when it may."""
+def _complaint(kind: Kind, record: Mapping[str, Any]) -> str:
+    """Why rules or aliases must not come in force; empty when they may, and for all else."""
     try:
-        source_rules.check([source_rules.of_record(rule) for rule in record["rules"]])
+        if kind == "source-rule":
+            source_rules.check([source_rules.of_record(rule) for rule in record["rules"]])
+        elif kind == "pupil-alias":
+            pupil_aliases.check(record["pupil_id"], [pupil_aliases.of_record(one) for one in record["aliases"]])
     except ValueError as error:
         return str(error)
     return ""

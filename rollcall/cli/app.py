@@ -36,6 +36,7 @@ GROUPS: tuple[str, ...] = (
     "migrate",
     "reference",
     "rules",
+    "identity",
     "ingest",
     "sources",
     "pull",

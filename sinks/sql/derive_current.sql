@@ -20,8 +20,12 @@
 -- Losers are the other sources' marks that stand and say another code, each with the rule that left it out (rule 17): the least of
 -- the winner's rules that outranks it, 'latest' where none does.
 --
+-- A mark of a pupil who has an alias counts for another (migration 0020). Its own pupil, and whoever it once counted for, are told that
+-- of it nothing stands: without that row the old one would stand for ever. The second half of the union is read where there are aliases.
+-- `wanted`: a condition on pupil and session, true for those whose linked assertions are all in `assertions`.
+--
 -- The canonical code is that of the map in force now, not of arrival. derived_version grows with what the row has seen:
--- every assertion that is added or replaced raises the sum, a publication of a map or of rules raises the high bits. Bit 63 says
+-- every assertion that is added or replaced raises the sum, a publication of a map, of rules or of aliases raises the high bits. Bit 63 says
 -- that the rule was asked: such a row stands before one that came alone (sinks/migrations/0015_alone.sql).
 WITH
     {rules} AS rules,
@@ -57,7 +61,7 @@ SELECT
     ) AS losers,
     argMax(s.event, s.rank) AS event_id,
     bitOr(
-        bitShiftLeft(toUInt128((SELECT greatest((SELECT max(version) FROM code_map), (SELECT max(version) FROM source_rule)))), 64),
+        bitShiftLeft(toUInt128((SELECT greatest((SELECT max(version) FROM code_map), (SELECT max(version) FROM source_rule), (SELECT max(version) FROM pupil_alias)))), 64),
         toUInt128(bitOr(sum(s.seen), bitShiftLeft(toUInt64(1), 63)))
     ) AS derived_version
 FROM
@@ -83,16 +87,36 @@ FROM
     FROM
     (
         SELECT
-            a.session_date AS session_date, a.urn AS urn, a.session AS session, a.pupil_id AS pupil_id, a.source AS source,
+            a.session_date AS session_date, a.urn AS urn, a.session AS session, a.pupil AS pupil_id, a.source AS source,
             a.source_kind AS kind, a.raw_code AS raw, m.canonical_code AS canonical, a.minutes_late AS minutes,
             a.asserted_at AS asserted, a.exceptions AS findings, a.year_group AS year, a.in_scope AS scope, a.event_id AS event,
-            NOT a.deleted AND m.canonical_code != '-' AS standing,
+            a.counts AND NOT a.deleted AND m.canonical_code != '-' AS standing,
             bitOr(
                 bitOr(bitShiftLeft(toUInt128(standing), 127), bitShiftLeft(toUInt128(bitShiftRight(a.version, 20)), 63)),
                 toUInt128(bitShiftRight(halfMD5(concat(a.source, '\n', a.record_id)), 1))
             ) AS latest,
             toUInt64(toUnixTimestamp64Milli(a.ingested_at) - 1767225600000) AS witness
-        FROM {assertions} AS a
+        FROM
+        (
+            SELECT *, pupil_id AS pupil, true AS counts FROM {assertions}
+            WHERE source_kind != 'kiosk' AND pupil_id NOT IN (SELECT pupil_id FROM pupil_alias_link)
+            UNION ALL
+            SELECT b.*, told.1 AS pupil, told.2 AS counts FROM {assertions} AS b
+            INNER JOIN
+            (
+                SELECT l.pupil_id AS pupil_id, groupUniqArray(l.to_pupil_id) AS linked,
+                    groupArrayIf((f.urn, toString(f.source), f.valid_from, f.valid_to, f.to_pupil_id), f.to_pupil_id != 0) AS aliases
+                FROM pupil_alias_link AS l LEFT JOIN pupil_alias_in_force AS f ON l.pupil_id = f.pupil_id
+                GROUP BY pupil_id
+            ) AS x
+                ON b.pupil_id = x.pupil_id
+            ARRAY JOIN arrayMap(
+                t -> (t, t = ifNull(nullIf(arrayFirst(
+                    f -> (f.1 = 0 OR f.1 = b.urn) AND (f.2 = '' OR f.2 = b.source) AND b.session_date BETWEEN f.3 AND f.4, x.aliases).5, 0), b.pupil_id)),
+                arrayPushBack(x.linked, b.pupil_id)) AS told
+            WHERE (SELECT count() FROM pupil_alias) > 0 AND b.source_kind != 'kiosk' AND b.pupil_id IN (SELECT pupil_id FROM pupil_alias_link)
+                AND {wanted}
+        ) AS a
         LEFT JOIN
         (
             SELECT scheme, raw_code, canonical_code, valid_from, valid_to FROM code_map FINAL
@@ -100,7 +124,6 @@ FROM
         ) AS m
             ON a.code_scheme = m.scheme AND a.raw_code = m.raw_code
             AND a.session_date >= m.valid_from AND a.session_date <= m.valid_to
-        WHERE a.source_kind != 'kiosk'
     ) AS r
     GROUP BY session_date, urn, session, pupil_id, source
 ) AS s

@@ -7,3 +7,7 @@ UNION ALL
 SELECT 'source-rule', 'source-rules', toUnixTimestamp64Milli(published_at) AS published_ms, min(version), max(version)
 FROM source_rule
 GROUP BY published_ms
+UNION ALL
+SELECT 'pupil-alias', toString(pupil_id), toUnixTimestamp64Milli(published_at) AS published_ms, min(version), max(version)
+FROM pupil_alias
+GROUP BY pupil_id, published_ms

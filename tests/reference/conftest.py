@@ -109,6 +109,8 @@ def key_of(record: dict[str, Any]) -> str:
     """The key of a reference message."""
     if "rules" in record:
         return source_rules.KEY
+    if "aliases" in record:
+        return str(record["pupil_id"])
     return str(record["scheme"] if "scheme" in record else record["urn"])
 
 
