@@ -1,4 +1,4 @@
-"""What the worker knows beside the marks: schools, calendars, pupils, aliases, code maps, in columns from ClickHouse."""
+"""What the worker knows beside the marks: schools, calendars, pupils, aliases and code maps. In columns of ClickHouse."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@
 -- Losers are the other sources' marks that stand and say another code, each with the rule that left it out (rule 17): the least of
 -- the winner's rules that outranks it, 'latest' where none does.
 --
--- A mark of a pupil who has an alias counts for another (migration 0020). Its own pupil, and whoever it once counted for, are told that
+-- A mark of a pupil who has an alias counts for another (migration 0019). Its own pupil, and whoever it once counted for, are told that
 -- of it nothing stands: without that row the old one would stand for ever. The second half of the union is read where there are aliases.
 -- `wanted`: a condition on pupil and session, true for those whose linked assertions are all in `assertions`.
 --

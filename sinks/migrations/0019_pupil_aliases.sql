@@ -1,6 +1,7 @@
 -- Two numbers for one child, or one for two: which pupil the marks of a pupil_id count for (design: "Aliases of pupils"). Written by the
 -- reference loader (streams/reference.py) from `reference.pupil-alias.v1`; read by sinks/sql/derive_current.sql, which applies it. The
--- history is never changed. Restricted, as the crosswalk is.
+-- history is never changed: who follows a child through marks_history needs the views of this file. They hold our own numbers only; the
+-- table, with authors and reasons, is not granted.
 --
 -- A message is all that is said of its pupil_id, kept under the number of its publication; one that says nothing more is a row with
 -- to_pupil_id 0. Older versions stay: a pupil that marks once counted for is told when they do so no more.
@@ -22,7 +23,7 @@ CREATE TABLE pupil_alias
 ENGINE = ReplacingMergeTree
 ORDER BY (pupil_id, version, entry)
 SETTINGS non_replicated_deduplication_window = 10000
-COMMENT 'Aliases of pupils, every version; restricted';
+COMMENT 'Aliases of pupils, every version';
 
 -- Which pupils have, or had, marks count for which others: whoever is derived needs the assertions of all that are linked to it.
 CREATE VIEW pupil_alias_link
@@ -32,7 +33,7 @@ CREATE VIEW pupil_alias_link
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT DISTINCT pupil_id, to_pupil_id FROM pupil_alias WHERE to_pupil_id != 0
-COMMENT 'Pupils linked by an alias of any version; restricted';
+COMMENT 'Pupils linked by an alias of any version: merged, split, or once so';
 
 -- No chains: an alias to a pupil whose own marks count for another is not in force while that is so. Publishing one is refused; two
 -- that were published at the same time, or are read in another order, come out the same by this.
@@ -56,4 +57,4 @@ WITH latest AS
 )
 SELECT pupil_id, urn, source, valid_from, valid_to, to_pupil_id, kind, version FROM latest
 WHERE to_pupil_id NOT IN (SELECT pupil_id FROM latest)
-COMMENT 'Aliases of pupils that derive applies; restricted';
+COMMENT 'Whose marks count for which other pupil: applied in marks_current and its counts, not in marks_history';
