@@ -1,7 +1,7 @@
 """Derive: current state out of the history, for the keys that batches touched. The rule: sinks/sql/derive_*.sql.
 
 The first mark of a pupil and session is in mark_current with its history (sinks/migrations/0015_alone.sql). What comes
-after it, what is recovered and what a new code map changes is derived here; the counts always are.
+after it, what is recovered and what a code map, rules or an alias change is derived here; the counts always are.
 
 Derive may run twice, late, or beside another worker's: a derived row's version grows with what it has seen, and each
 writer derives after its own insert became visible, so the row that has seen most wins whoever writes last.
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import date
+from typing import Any
 
 import xxhash
 from clickhouse_connect.driver.client import Client
@@ -19,7 +21,7 @@ from sinks.statements import load
 
 __all__ = [
     "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "derive_scattered",
-    "older_maps", "rederive",
+    "older_maps", "rederive", "rederive_aliases", "rederive_rules",
 ]  # fmt: skip
 
 #: Threads a derive may use: two cores are what a worker's machine has to give.
@@ -28,9 +30,19 @@ __all__ = [
 _SETTINGS = {"max_threads": 2, "async_insert": 0, "optimize_on_insert": 0}
 
 
-def current_expression(assertions: str) -> str:
-    """The SELECT that gives mark_current out of ``assertions`` (like mark_assertion FINAL, in parentheses)."""
-    return load("derive_current").replace("{assertions}", assertions)
+def current_expression(assertions: str, rules: str | None = None, wanted: str = "true") -> str:
+    """The SELECT that gives mark_current out of ``assertions`` (like mark_assertion FINAL, in parentheses).
+
+    ``rules``: an expression for the rules between sources; those in force when None. ``wanted``: which of the pupils
+    that aliases link are to be given; all, when ``assertions`` holds all of theirs.
+    """
+    in_force = load("source_rules_in_force") if rules is None else rules
+    return (
+        load("derive_current")
+        .replace("{assertions}", assertions)
+        .replace("{rules}", in_force)
+        .replace("{wanted}", wanted)
+    )
 
 
 def counts_expression(current: str, before: str) -> str:
@@ -52,7 +64,8 @@ def derive_current(client: Client, batches: Sequence[int], whole: Sequence[int] 
     client.command(
         "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
         " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree,"
-        " losers, event_id, derived_version) " + current_expression(load("derive_touched_assertions")),
+        " losers, event_id, derived_version) "
+        + current_expression(load("derive_touched_assertions"), wanted=load("derive_touched_wanted")),
         parameters={"batches": list(batches), "whole": list(whole)}, settings=_SETTINGS,
     )  # fmt: skip
 
@@ -99,11 +112,49 @@ def rederive(client: Client, schemes: Sequence[str] = ()) -> int:
     asked = {"version": version, "schemes": list(schemes)}
     days = [row[0] for row in client.query(load("rederive_days"), parameters=asked).result_rows]
     for day in days:
-        batch = xxhash.xxh3_64_intdigest(f"code-map|{version}|{day.isoformat()}".encode())
-        client.command(
-            load("rederive_touch"),
-            parameters={**asked, "batch": batch, "day": day.isoformat()},
-            settings={**_SETTINGS, "insert_deduplicate": 0},
-        )
-        derive(client, [batch])
+        _derive_touched(client, f"code-map|{version}", day, load("rederive_touch"), asked)
     return len(days)
+
+
+def rederive_rules(client: Client) -> int:
+    """Derive again the current marks that a change of the rules between sources may touch and that are older than it.
+
+    As `rederive`: date by date, safe to repeat and to be killed. Returns how many session dates were derived.
+    """
+    changes = [tuple(row) for row in client.query(load("source_rule_changes")).result_rows]
+    if not changes:
+        return 0
+    asked = {
+        "changes": [(urn, str(first), str(last), version) for urn, first, last, version in changes],
+        "first_day": str(min(first for _, first, _, _ in changes)),
+        "last_day": str(max(last for _, _, last, _ in changes)),
+    }
+    days = [row[0] for row in client.query(load("rederive_rules_days"), parameters=asked).result_rows]
+    version = max(version for *_, version in changes)
+    for day in days:
+        _derive_touched(client, f"source-rule|{version}", day, load("rederive_rules_touch"), asked)
+    return len(days)
+
+
+def rederive_aliases(client: Client) -> int:
+    """Derive again the pupils whom an alias of any version concerns and who are older than it. As `rederive`."""
+    concerned = client.query(load("pupil_alias_numbers")).result_rows
+    if not concerned:
+        return 0
+    pupils, numbers = (list(column) for column in zip(*concerned, strict=True))
+    asked = {"pupils": pupils, "numbers": numbers}
+    days = [row[0] for row in client.query(load("rederive_aliases_days"), parameters=asked).result_rows]
+    for day in days:
+        _derive_touched(client, f"pupil-alias|{max(numbers)}", day, load("rederive_aliases_touch"), asked)
+    return len(days)
+
+
+def _derive_touched(client: Client, why: str, day: date, touch: str, asked: dict[str, Any]) -> None:
+    """Put keys of a date on the work list by the statement ``touch``, and derive them."""
+    batch = xxhash.xxh3_64_intdigest(f"{why}|{day.isoformat()}".encode())
+    client.command(
+        touch,
+        parameters={**asked, "batch": batch, "day": day.isoformat()},
+        settings={**_SETTINGS, "insert_deduplicate": 0},
+    )
+    derive(client, [batch])

@@ -19,6 +19,7 @@ import xxhash
 from clickhouse_connect.driver.client import Client
 
 from rollcall.domain.clock import now
+from sinks.publications import NUMBERED, Numbers
 from sinks.reference_rows import TABLES, Rows, add_rows, to_arrow
 from sinks.roster import Ref
 from sinks.statements import load
@@ -32,6 +33,7 @@ __all__ = [
     "applied_positions",
     "apply",
     "changes_since",
+    "load_aliased",
     "load_calendar",
     "load_code_map",
     "load_crosswalk",
@@ -42,7 +44,7 @@ __all__ = [
     "refuse",
 ]
 
-Kind = Literal["school", "roster", "register", "calendar", "code-map"]
+Kind = Literal["school", "roster", "register", "calendar", "code-map", "source-rule", "pupil-alias"]
 #: (topic id, partition) -> the first offset that is not applied yet.
 Positions = Mapping[tuple[str, int], int]
 
@@ -56,8 +58,9 @@ _SETTINGS = {"async_insert": 0}
 class Applied:
     """One decoded message of a reference topic.
 
-    `key` is the URN in ASCII digits, or the scheme of a code map. `taken_at` (UTC, whole milliseconds) says which of
-    two versions is the later. `digest` is xxh3_64 of the message's value. `record` is as its Avro schema says.
+    `key` is the URN in ASCII digits, the scheme of a code map, `source-rules`, or a pupil_id. `taken_at` (UTC, whole
+    milliseconds) says which of two versions is the later. `digest` is xxh3_64 of the message's value. `record` is as
+    its Avro schema says.
     """
 
     kind: Kind
@@ -109,6 +112,7 @@ def apply(client: Client, decoded: Sequence[Applied], positions: Positions | Non
     """
     standing, newest = _standing(client, decoded)
     known = _known(client, decoded)
+    numbers = Numbers(client) if any(message.kind in NUMBERED for message in decoded) else None
     rows: Rows = defaultdict(list)
     versions: list[tuple[Any, ...]] = []
     applied_at = max(now(), newest + _MICROSECOND)
@@ -116,7 +120,8 @@ def apply(client: Client, decoded: Sequence[Applied], positions: Positions | Non
         taken_at = _place(standing[message.kind, message.key], message)
         if taken_at is None:
             continue
-        add_rows(rows, message.kind, message.record, taken_at, known.get(message.key))
+        number = numbers.give(message.kind, message.key, taken_at, message.record) if numbers is not None else 0
+        add_rows(rows, message.kind, message.record, taken_at, known.get(message.key), number)
         place = (message.topic_id, message.partition, message.offset)
         versions.append((message.kind, message.key, taken_at, message.digest, *place, applied_at))
     for table in TABLES:
@@ -179,6 +184,11 @@ def load_crosswalk(client: Client, urns: Sequence[int] | None = None) -> pa.Tabl
 def load_enrolments(client: Client, urns: Sequence[int] | None = None) -> pa.Table:
     """urn, pupil_id, first_day, last_day (inclusive), year_group, in_scope, by the roster in force (rule 11)."""
     return _read(client, "reference_enrolments", urns)
+
+
+def load_aliased(client: Client) -> pa.Table:
+    """pupil_id: of every pupil that an alias, of any version, links to another."""
+    return client.query_arrow(load("reference_aliased"), use_strings=True)
 
 
 def load_schools(client: Client) -> pa.Table:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from rollcall.domain.clock import OPEN_END, OPEN_START
+from sinks import source_rule_rows
 from sinks.roster import Ref, in_scope, resolve
 
 __all__ = ["TABLES", "Rows", "add_rows", "to_arrow"]
@@ -155,6 +156,45 @@ TABLES: dict[str, pa.Schema] = {
             "published_at": _INSTANT,
         }
     ),
+    "source_rule": pa.schema(
+        {
+            "version": pa.uint32(),
+            "position": pa.uint16(),
+            "name": pa.string(),
+            "urn": pa.uint32(),
+            "source": pa.string(),
+            "source_kind": pa.string(),
+            "code_class": pa.string(),
+            "codes": pa.list_(pa.string()),
+            "precedence": pa.uint16(),
+            "dates_mean": pa.string(),
+            "first_day": pa.date32(),
+            "last_day": pa.date32(),
+            "begins_at": _INSTANT,
+            "ends_at": _INSTANT,
+            "in_force": pa.bool_(),
+            "author": pa.string(),
+            "reason": pa.string(),
+            "published_at": _INSTANT,
+            "known_from": _INSTANT,
+        }
+    ),
+    "pupil_alias": pa.schema(
+        {
+            "pupil_id": pa.uint64(),
+            "version": pa.uint32(),
+            "entry": pa.uint16(),
+            "urn": pa.uint32(),
+            "source": pa.string(),
+            "valid_from": pa.date32(),
+            "valid_to": pa.date32(),
+            "to_pupil_id": pa.uint64(),
+            "kind": pa.string(),
+            "author": pa.string(),
+            "reason": pa.string(),
+            "published_at": _INSTANT,
+        }
+    ),
 }
 
 
@@ -168,12 +208,14 @@ def to_arrow(table: str, rows: list[tuple[Any, ...]]) -> pa.Table:
 
 
 def add_rows(
-    rows: Rows, kind: str, record: Mapping[str, Any], taken_at: datetime, known: dict[Ref, int] | None = None
-) -> None:
+    rows: Rows, kind: str, record: Mapping[str, Any], taken_at: datetime, known: dict[Ref, int] | None = None,
+    number: int = 0,
+) -> None:  # fmt: skip
     """Add what a message says. `kind` as in reference_version; `record` as its schema says, dates and instants read;
     what only later versions of the schema have may be missing.
 
     A roster needs `known`, the school's crosswalk so far, (scheme, ref) -> pupil_id, and adds what it gives to it.
+    `number`: of the publication, for what counts in that sequence (sinks/publications.py).
     """
     match kind:
         case "roster":
@@ -185,7 +227,11 @@ def add_rows(
         case "calendar":
             _calendar(rows, record, taken_at)
         case "code-map":
-            _code_map(rows, record, taken_at)
+            _code_map(rows, record, taken_at, number)
+        case "source-rule":
+            rows["source_rule"] += source_rule_rows.of_message(record, number, taken_at)
+        case "pupil-alias":
+            _pupil_aliases(rows, record, taken_at, number)
         case _:
             raise ValueError(f"{kind} is no kind of reference data")
 
@@ -260,11 +306,20 @@ def _calendar(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None
         rows["calendar_week"].append((*head, _span(cycle, "first_day", "first_day")[0], list(cycle["weeks"])))
 
 
-def _code_map(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
-    head = (record["scheme"], record["version"])
+def _code_map(rows: Rows, record: Mapping[str, Any], taken_at: datetime, number: int) -> None:
+    head = (record["scheme"], number)
     for entry in record["entries"]:
         valid = _span(entry, "valid_from", "valid_to")
         rows["code_map"].append((*head, entry["raw_code"], entry["canonical_code"], *valid, taken_at))
+
+
+def _pupil_aliases(rows: Rows, record: Mapping[str, Any], taken_at: datetime, number: int) -> None:
+    # A version without aliases is a version too: without its row, what was said before would stand.
+    undone = {"to_pupil_id": 0, "kind": "undo", "urn": None, "source": None, "first_day": None, "last_day": None}
+    told = (record["author"], record["reason"], taken_at)
+    for entry, one in enumerate(record["aliases"] or [undone]):
+        about = (one["urn"] or 0, one["source"] or "", *_span(one), int(one["to_pupil_id"]), one["kind"])
+        rows["pupil_alias"].append((int(record["pupil_id"]), number, entry, *about, *told))
 
 
 def _span(record: Mapping[str, Any], first: str = "first_day", last: str = "last_day") -> tuple[date, date]:

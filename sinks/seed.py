@@ -1,4 +1,5 @@
-"""The fixed lists that the database keeps for its readers: what each code counts as, and what each finding means.
+"""The fixed lists that the database keeps for its readers: what each code counts as, what each finding means, and the
+rules between sources that hold until others are published.
 
 They belong to the version of Rollcall, not to a school, so `sinks.migrate.migrate` brings them up to date each time.
 """
@@ -13,13 +14,15 @@ from clickhouse_connect.driver.client import Client
 from rollcall.domain.clock import OPEN_END, OPEN_START
 from rollcall.domain.codes import CODES
 from rollcall.domain.findings import EXCEPTIONS, QUARANTINE
+from rollcall.domain.source_rules import BUILT_IN
 from sinks.statements import load
 
 __all__ = ["seed"]
 
 
 def seed(client: Client) -> None:
-    """Write the rows of `code_category`, `exception_kind` and `quarantine_kind` that differ from this version's lists.
+    """Write the rows of `code_category`, `exception_kind`, `quarantine_kind` and version 0 of `source_rule` that differ
+    from this version's lists.
 
     Harmless when run twice, and by two processes at once (the tables keep one row per key).
     """
@@ -63,6 +66,39 @@ def seed(client: Client) -> None:
         "quarantine_kind",
         ("name", "what", "when_it_matters", "how_to_resolve"),
         [(one.name, one.what, one.when_it_matters, one.how_to_resolve) for one in QUARANTINE],
+    )
+    _bring_up_to_date(
+        client,
+        "source_rule",
+        (
+            "version",
+            "position",
+            "name",
+            "source_kind",
+            "code_class",
+            "precedence",
+            "dates_mean",
+            "last_day",
+            "in_force",
+            "author",
+            "reason",
+        ),
+        [
+            (
+                0,
+                position,
+                rule.name,
+                rule.source_kind or "",
+                rule.code_class,
+                rule.precedence,
+                rule.dates_mean,
+                OPEN_END,
+                True,
+                "Rollcall",
+                "built in",
+            )
+            for position, rule in enumerate(BUILT_IN)
+        ],
     )
 
 

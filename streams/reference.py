@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import confluent_kafka
@@ -24,14 +25,17 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from rollcall.domain.clock import now
+from rollcall.domain.source_rules import KEY
 from rollcall.errors import ClickHouseError, KafkaError
 from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas import topics
 from schemas.registry import Registry, RegistryAway
-from sinks import reference
+from sinks import reference, source_rules
 from sinks.clickhouse import first_line, is_passing, patiently
-from sinks.derive import derive_scattered, rederive
+from sinks.derive import derive_scattered, rederive, rederive_aliases, rederive_rules
+from sinks.publications import NUMBERED
 from streams.reference_messages import KINDS, Arrived, ReferenceReader
 
 __all__ = ["GROUP", "Loader", "Summary"]
@@ -46,13 +50,15 @@ _BATCH_BYTES = 4 * 1024 * 1024
 _BATCH_MESSAGES = 1_000
 #: Messages taken from librdkafka at once: 50 of the largest rosters are 30 MB.
 _AT_ONCE = 50
-#: Seconds after a code map was published at which current marks are derived again: at once, and when every derive that
-#: began with the older map must be over.
+#: Seconds after a code map or rules were published at which current marks are derived again: at once, and when every
+#: derive that began with what was in force before must be over.
 _REDERIVE_AFTER_S = (0.0, 20.0)
 #: Seconds between looks for schools whose messages stand in several partitions.
 _SCATTERED_EVERY_S = 60.0
 #: How long to wait between two tries of something that is away, in seconds.
 _PATIENCE = 0.5
+#: Before every instant of a rule: to look at once.
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 Result = TypeVar("Result")
 
 
@@ -95,9 +101,11 @@ class Loader:
         self._topic_ids: dict[str, str] = {}
         self._at_end: dict[tuple[str, int], bool] = {}
         self._lost = False
-        #: When to derive again after a publication, and for which schemes; all of them once at the start.
+        #: When to derive again after a publication, and of what: (kind, key). At the start, of all that ever was.
         self._rederive_at: list[float] = [0.0]
-        self._published: set[str] = set()
+        self._published: set[tuple[str, str]] = {("code-map", ""), ("source-rule", ""), ("pupil-alias", "")}
+        #: The next instant at which a rule between sources comes in force, or is no more (rule 10).
+        self._turn_at: datetime | None = _EARLIEST
         self._scattered_at = time.monotonic() + _SCATTERED_EVERY_S
         self._stop = threading.Event()
         self._consumer = Consumer(
@@ -134,6 +142,7 @@ class Loader:
             while not self._stop.is_set():
                 try:
                     self._step(summary)
+                    self._turn_rules()
                     self._rederive_when_due()
                     self._gather_scattered()
                 except _StartAgain:
@@ -207,20 +216,40 @@ class Loader:
         done = len(batch.applied) + len(batch.refused) + batch.removed
         summary.messages += done
         if done:
-            if outcome.applied and (schemes := {m.key for m in batch.applied if m.kind == "code-map"}):
-                self._published |= schemes
-                self._rederive_at = [time.monotonic() + after for after in _REDERIVE_AFTER_S]
+            if outcome.applied and (numbered := {(m.kind, m.key) for m in batch.applied if m.kind in NUMBERED}):
+                self._rederive_soon(numbered)
             log.info("reference_applied", messages=done, versions=outcome.applied, repeated=outcome.repeated)
             self._hint(batch)
 
-    def _rederive_when_due(self) -> None:
-        """Derive what a published code map gave another meaning; current state must follow the map in force."""
-        now = time.monotonic()
-        if not self._rederive_at or now < self._rederive_at[0]:
+    def _rederive_soon(self, published: Iterable[tuple[str, str]]) -> None:
+        """Current state must follow what is in force: derive again what (kind, key) have changed."""
+        self._published |= set(published)
+        self._rederive_at = [time.monotonic() + after for after in _REDERIVE_AFTER_S]
+        if any(kind == "source-rule" for kind, _ in self._published):
+            self._turn_at = _EARLIEST
+
+    def _turn_rules(self) -> None:
+        """When the instant of a rule has come, in force or no more: that is a publication too (rule 10)."""
+        if self._turn_at is None or now() < self._turn_at:
             return
-        schemes = sorted(self._published)
-        days = self._patiently(lambda: rederive(self._client, schemes))
-        self._rederive_at = [at for at in self._rederive_at if at > now]
+        if self._patiently(lambda: source_rules.turn(self._client, now())):
+            log.info("source_rules_turned")
+            self._rederive_soon([("source-rule", KEY)])
+        self._turn_at = self._patiently(lambda: source_rules.next_turn(self._client))
+
+    def _rederive_when_due(self) -> None:
+        """Derive what a code map gave another meaning, what rules may choose otherwise, and whom an alias concerns."""
+        at = time.monotonic()
+        if not self._rederive_at or at < self._rederive_at[0]:
+            return
+        days = 0
+        if schemes := sorted(key for kind, key in self._published if kind == "code-map"):
+            days += self._patiently(lambda: rederive(self._client, [] if "" in schemes else schemes))
+        if any(kind == "source-rule" for kind, _ in self._published):
+            days += self._patiently(lambda: rederive_rules(self._client))
+        if any(kind == "pupil-alias" for kind, _ in self._published):
+            days += self._patiently(lambda: rederive_aliases(self._client))
+        self._rederive_at = [due for due in self._rederive_at if due > at]
         if not self._rederive_at:
             self._published.clear()
         if days:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import fastavro
 import xxhash
 from confluent_kafka import Message
 
 import schemas
+from rollcall.domain import pupil_aliases, source_rules
 from schemas import wire
 from schemas.registry import Registry, UnknownSchemaId
 from sinks.reference import Applied, Kind, Refused
@@ -24,10 +26,14 @@ KINDS: dict[str, Kind] = {
     "reference.register.v1": "register",
     "reference.calendar.v1": "calendar",
     "reference.code-map.v1": "code-map",
+    "reference.source-rule.v1": "source-rule",
+    "reference.pupil-alias.v1": "pupil-alias",
 }
 #: A `taken_at` later than arrival by more than this is capped at arrival, so that a clock that is ahead cannot hide
 #: later versions for ever (rule 6).
 _CLOCK_BOUND = timedelta(seconds=300)
+#: Kinds that are published by hand and for no single school; the others are taken from a school's system.
+_PUBLISHED: frozenset[Kind] = frozenset({"code-map", "source-rule", "pupil-alias"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -71,14 +77,16 @@ class ReferenceReader:
         except ValueError as error:
             return _refuse(message, "undecodable", str(error))
         kind = KINDS[message.topic]
-        name = str(record["scheme"] if kind == "code-map" else record["urn"])
+        name = _key(kind, record)
         if name.encode() != message.key:
             return _refuse(message, "key_mismatch", "the key is not what the message is about")
-        if kind != "code-map" and record["urn"] <= 0:
+        if kind not in _PUBLISHED and record["urn"] <= 0:
             return _refuse(message, "unknown_school", "the URN is no URN")
         if kind == "code-map" and record["version"] < 0:
             return _refuse(message, "undecodable", "the version of a code map is a number from 1")
-        taken_at: datetime = record["published_at" if kind == "code-map" else "taken_at"]
+        if complaint := _complaint(kind, record):
+            return _refuse(message, "not_to_be_applied", complaint)
+        taken_at: datetime = record["published_at" if kind in _PUBLISHED else "taken_at"]
         return Applied(
             kind=kind,
             key=name,
@@ -96,6 +104,31 @@ class ReferenceReader:
             parsed = dict(fastavro.parse_schema(self._registry.get(schema_id)))  # type: ignore[arg-type]
             self._parsed[schema_id] = parsed
         return parsed
+
+
+def _key(kind: Kind, record: Mapping[str, Any]) -> str:
+    """What the key of a message with this record is."""
+    match kind:
+        case "code-map":
+            return str(record["scheme"])
+        case "source-rule":
+            return source_rules.KEY
+        case "pupil-alias":
+            return str(record["pupil_id"])
+        case _:
+            return str(record["urn"])
+
+
+def _complaint(kind: Kind, record: Mapping[str, Any]) -> str:
+    """Why rules or aliases must not come in force; empty when they may, and for all else."""
+    try:
+        if kind == "source-rule":
+            source_rules.check([source_rules.of_record(rule) for rule in record["rules"]])
+        elif kind == "pupil-alias":
+            pupil_aliases.check(record["pupil_id"], [pupil_aliases.of_record(one) for one in record["aliases"]])
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _refuse(message: Arrived, reason: str, detail: str) -> Refused:

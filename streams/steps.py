@@ -354,8 +354,8 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
 def find_first(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[TakenOut]]:
     """Tell the first mark of a pupil and session, which counts as it is, from those that the rule must choose among.
 
-    Needs ``verdict``. Adds ``alone``: accepted, of a session (rule 7), no deletion, no evidence (rule 17), and nothing
-    was said about its pupil and session before, by any source. Takes nothing out.
+    Needs ``verdict``. Adds ``alone``: accepted, of a session (rule 7), no deletion, no evidence (rule 17), of a pupil
+    without an alias, and nothing was said about its pupil and session before, by any source. Takes nothing out.
     """
     if context.pupil_sessions is None:
         return marks.with_columns(pl.lit(False).alias("alone")), []
@@ -372,6 +372,8 @@ def find_first(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, lis
     )  # fmt: skip
     alone = np.zeros(len(marks), np.bool_)
     alone[at] = context.pupil_sessions.first(key)
+    if len(context.world.aliased):
+        alone &= ~np.isin(marks["pupil_id"].to_numpy(), context.world.aliased)
     # A deletion may be of a date that was not looked up.
     alone &= ~marks["deleted"].to_numpy() & ~marks["stands"].to_numpy()
     return marks.with_columns(pl.Series("alone", alone)), []

@@ -1,4 +1,4 @@
-"""What the worker knows beside the marks: schools, calendars, pupils and code maps, in columns out of ClickHouse."""
+"""What the worker knows beside the marks: schools, calendars, pupils, aliases and code maps. In columns of ClickHouse."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class ReferenceReader(Protocol):
     def load_crosswalk(self, client: Any, urns: list[int] | None) -> pa.Table: ...
     def load_enrolments(self, client: Any, urns: list[int] | None) -> pa.Table: ...
     def load_code_map(self, client: Any) -> tuple[pa.Table, int]: ...
+    def load_aliased(self, client: Any) -> pa.Table: ...
     def changes_since(
         self, client: Any, applied_at: datetime | None
     ) -> tuple[list[tuple[str, str]], datetime | None]: ...
@@ -174,6 +175,8 @@ class World:
         self.schools = Schools(_EMPTY_SCHOOLS, _EMPTY_CALENDAR)
         self.crosswalk = Crosswalk()
         self.code_map = CodeMap(_EMPTY_MAP, 0)
+        #: Pupils linked to another by an alias: none of their marks counts as it is. In ascending order.
+        self.aliased: U64 = np.zeros(0, np.uint64)
 
     def load(self, client: Any) -> None:
         """Read everything in force."""
@@ -182,7 +185,7 @@ class World:
         self.crosswalk = Crosswalk()
         for urns in self.schools.slices(_SCHOOLS_AT_ONCE):
             self.crosswalk.update(self._reader.load_crosswalk(client, urns), self._reader.load_enrolments(client, urns))
-        self.code_map = CodeMap(*self._reader.load_code_map(client))
+        self._load_code_map(client)
 
     def refresh(self, client: Any) -> set[str]:
         """Take in what changed since the last look; returns the kinds that did (school, roster, ...)."""
@@ -192,9 +195,14 @@ class World:
             self._load_schools(client)
         if urns := sorted({int(key) for kind, key in changes if kind in ("roster", "school")}):
             self.crosswalk.update(self._reader.load_crosswalk(client, urns), self._reader.load_enrolments(client, urns))
-        if "code-map" in kinds:
-            self.code_map = CodeMap(*self._reader.load_code_map(client))
+        if kinds & {"code-map", "pupil-alias"}:
+            self._load_code_map(client)
         return kinds
+
+    def _load_code_map(self, client: Any) -> None:
+        """The map, and the aliases after it: who maps by a map knows every alias that was published before it."""
+        self.code_map = CodeMap(*self._reader.load_code_map(client))
+        self.aliased = np.unique(pl.DataFrame(self._reader.load_aliased(client))["pupil_id"].cast(pl.UInt64).to_numpy())
 
     def _load_schools(self, client: Any) -> None:
         self.schools = Schools(self._reader.load_schools(client), self._reader.load_calendar(client))

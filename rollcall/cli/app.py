@@ -35,6 +35,8 @@ GROUPS: tuple[str, ...] = (
     "topics",
     "migrate",
     "reference",
+    "rules",
+    "identity",
     "ingest",
     "sources",
     "pull",

@@ -137,6 +137,12 @@ QUARANTINE: tuple[Finding, ...] = (
         "Correct the sender: the key is the URN in ASCII digits.",
     ),
     Finding(
+        "not_to_be_applied",
+        "A document of reference data can be read, and says what may not be: the detail names it.",
+        "What was in force before stays in force; no mark is affected.",
+        "Correct the document and publish it again (rollcall rules publish checks it first).",
+    ),
+    Finding(
         "unknown_school",
         "No school with this URN is known.",
         "The school's marks are missing from every figure.",

@@ -1,23 +1,44 @@
 -- The rule, once: which assertion is the mark that counts, per pupil and session (rules 3 and 17).
--- Read by sinks/derive.py (into mark_current, for touched keys) and sinks/verify.py (rebuilt from the whole history).
+-- Read by sinks/derive.py (into mark_current, for touched keys), sinks/verify.py (rebuilt from the whole history) and
+-- sinks/source_rules.py (what a document of rules would change).
 -- `assertions`: the latest mark of each record of each source, one row each: mark_assertion FINAL, restricted by its caller.
+-- `rules`: the rules between sources that hold, as an array (source_rules_in_force.sql).
 --
 --   within a record   the latest version (done by `assertions`)
 --   within a source   what is deleted or withdrawn ('-', rule 3) does not stand; of the rest the latest
---   between sources   a definite code before N or an unmapped one, then MIS before register, then the latest
+--   between sources   the greatest precedence, which is the greatest of the rules that a mark meets; then the latest
+--
+-- Unless a document was published: a definite code before N or an unmapped one, then MIS before register, then the latest.
 --
 -- This is the statutory basis (rule 17): registers and MIS only. Evidence of kiosks stands in mark_assertion, and no figure
 -- of mark_current or school_session has seen it, not even as a witness of derived_version.
 --
--- An order is one UInt128, greatest first: stands (1 bit), definite (1), kind (2), asserted_at in ms (61 with 20 zeros), hash
--- of source and record id (63). Two records of one millisecond are told apart by what they are, never by the offset in their
--- version: that depends on whether a repeat was suppressed. As a tuple it cost five times the CPU.
+-- An order is one UInt128, greatest first: stands (1 bit), precedence (16), asserted_at in ms (44), hash of source and record id
+-- (63). Two records of one millisecond are told apart by what they are, never by the offset in their version: that depends on
+-- whether a repeat was suppressed. As a tuple it cost five times the CPU.
 --
--- Losers are the other sources' marks that stand and say another code, each with the rule that left it out (rule 17).
+-- Losers are the other sources' marks that stand and say another code, each with the rule that left it out (rule 17): the least of
+-- the winner's rules that outranks it, 'latest' where none does.
+--
+-- A mark of a pupil who has an alias counts for another (migration 0019). Its own pupil, and whoever it once counted for, are told that
+-- of it nothing stands: without that row the old one would stand for ever. The second half of the union is read where there are aliases.
+-- `wanted`: a condition on pupil and session, true for those whose linked assertions are all in `assertions`.
 --
 -- The canonical code is that of the map in force now, not of arrival. derived_version grows with what the row has seen:
--- every assertion that is added or replaced raises the sum, a publication of a map raises the high bits. Bit 63 says that the
--- rule was asked: such a row stands before one that came alone (sinks/migrations/0015_alone.sql).
+-- every assertion that is added or replaced raises the sum, a publication of a map, of rules or of aliases raises the high bits. Bit 63 says
+-- that the rule was asked: such a row stands before one that came alone (sinks/migrations/0015_alone.sql).
+WITH
+    {rules} AS rules,
+    (rule, school, day, system, kind_of_source, code) ->
+        (rule.3 = 0 OR rule.3 = school) AND (rule.4 = '' OR rule.4 = system) AND (rule.5 = 0 OR rule.5 = kind_of_source)
+        AND multiIf(rule.6 = 'any', true, rule.6 = 'definite', code NOT IN ('N', ''), rule.6 = 'provisional', code = 'N',
+            rule.6 = 'unmapped', code = '', has(rule.7, code))
+        AND day >= rule.8 AND day <= rule.9 AS meets,
+    arrayFilter(r -> r.3 != 0 OR r.4 != '' OR r.6 = 'codes' OR r.8 > '1970-01-01' OR r.9 < '2149-06-06', rules) AS particular,
+    arrayMap(
+        n -> arrayMax(r -> if(
+            NOT has(particular, r) AND meets(r, 0, toDate('1970-01-01'), '', intDiv(n, 3) + 1, ['/', 'N', ''][n % 3 + 1]), r.1, 0), rules),
+        range(6)) AS general
 SELECT
     session_date, urn, session, pupil_id,
     argMax(s.source, s.rank) AS source,
@@ -34,13 +55,13 @@ SELECT
     maxIf(s.canonical, s.stands) != minIf(s.canonical, s.stands) AS disagree,
     arrayMap(
         l -> (l.1, toString(l.2), l.3, l.4, l.5, l.6, l.7,
-            multiIf((l.4 IN ('N', '')) != (canonical_code IN ('N', '')), 'definite_code', l.2 != source_kind, 'mis_before_register', 'latest')),
+            multiIf((arrayFirst(r -> r.1 > l.8 AND meets(r, urn, session_date, source, toUInt8(source_kind), canonical_code), rules).2 AS why) = '', 'latest', why)),
         if(disagree, arrayFilter(l -> l.4 != canonical_code, arraySort(l -> l.1, groupArrayIf(
-            (s.source, s.kind, s.raw, s.canonical, s.minutes, s.asserted, s.event), s.stands))), [])
+            (s.source, s.kind, s.raw, s.canonical, s.minutes, s.asserted, s.event, s.precedence), s.stands))), [])
     ) AS losers,
     argMax(s.event, s.rank) AS event_id,
     bitOr(
-        bitShiftLeft(toUInt128((SELECT max(version) FROM code_map)), 64),
+        bitShiftLeft(toUInt128((SELECT greatest((SELECT max(version) FROM code_map), (SELECT max(version) FROM source_rule), (SELECT max(version) FROM pupil_alias)))), 64),
         toUInt128(bitOr(sum(s.seen), bitShiftLeft(toUInt64(1), 63)))
     ) AS derived_version
 FROM
@@ -58,26 +79,44 @@ FROM
         argMax(r.event, r.latest) AS event,
         max(r.standing) AS stands,
         sum(r.witness) AS seen,
-        bitOr(
-            bitOr(max(r.latest), bitShiftLeft(toUInt128(canonical NOT IN ('N', '')), 126)),
-            bitShiftLeft(toUInt128(if(kind = 'mis', 3, 2)), 124)
-        ) AS rank
+        greatest(
+            general[toUInt8(kind) * 3 - 2 + multiIf(canonical = 'N', 1, canonical = '', 2, 0)],
+            arrayMax(rule -> if(meets(rule, urn, session_date, source, toUInt8(kind), canonical), rule.1, 0), particular)
+        ) AS precedence,
+        bitOr(max(r.latest), bitShiftLeft(toUInt128(precedence), 107)) AS rank
     FROM
     (
         SELECT
-            a.session_date AS session_date, a.urn AS urn, a.session AS session, a.pupil_id AS pupil_id, a.source AS source,
+            a.session_date AS session_date, a.urn AS urn, a.session AS session, a.pupil AS pupil_id, a.source AS source,
             a.source_kind AS kind, a.raw_code AS raw, m.canonical_code AS canonical, a.minutes_late AS minutes,
             a.asserted_at AS asserted, a.exceptions AS findings, a.year_group AS year, a.in_scope AS scope, a.event_id AS event,
-            NOT a.deleted AND m.canonical_code != '-' AS standing,
+            a.counts AND NOT a.deleted AND m.canonical_code != '-' AS standing,
             bitOr(
-                bitOr(
-                    bitShiftLeft(toUInt128(standing), 127),
-                    bitShiftLeft(toUInt128(bitAnd(a.version, bitNot(toUInt64(1048575)))), 63)
-                ),
+                bitOr(bitShiftLeft(toUInt128(standing), 127), bitShiftLeft(toUInt128(bitShiftRight(a.version, 20)), 63)),
                 toUInt128(bitShiftRight(halfMD5(concat(a.source, '\n', a.record_id)), 1))
             ) AS latest,
             toUInt64(toUnixTimestamp64Milli(a.ingested_at) - 1767225600000) AS witness
-        FROM {assertions} AS a
+        FROM
+        (
+            SELECT *, pupil_id AS pupil, true AS counts FROM {assertions}
+            WHERE source_kind != 'kiosk' AND pupil_id NOT IN (SELECT pupil_id FROM pupil_alias_link)
+            UNION ALL
+            SELECT b.*, told.1 AS pupil, told.2 AS counts FROM {assertions} AS b
+            INNER JOIN
+            (
+                SELECT l.pupil_id AS pupil_id, groupUniqArray(l.to_pupil_id) AS linked,
+                    groupArrayIf((f.urn, toString(f.source), f.valid_from, f.valid_to, f.to_pupil_id), f.to_pupil_id != 0) AS aliases
+                FROM pupil_alias_link AS l LEFT JOIN pupil_alias_in_force AS f ON l.pupil_id = f.pupil_id
+                GROUP BY pupil_id
+            ) AS x
+                ON b.pupil_id = x.pupil_id
+            ARRAY JOIN arrayMap(
+                t -> (t, t = ifNull(nullIf(arrayFirst(
+                    f -> (f.1 = 0 OR f.1 = b.urn) AND (f.2 = '' OR f.2 = b.source) AND b.session_date BETWEEN f.3 AND f.4, x.aliases).5, 0), b.pupil_id)),
+                arrayPushBack(x.linked, b.pupil_id)) AS told
+            WHERE (SELECT count() FROM pupil_alias) > 0 AND b.source_kind != 'kiosk' AND b.pupil_id IN (SELECT pupil_id FROM pupil_alias_link)
+                AND {wanted}
+        ) AS a
         LEFT JOIN
         (
             SELECT scheme, raw_code, canonical_code, valid_from, valid_to FROM code_map FINAL
@@ -85,7 +124,6 @@ FROM
         ) AS m
             ON a.code_scheme = m.scheme AND a.raw_code = m.raw_code
             AND a.session_date >= m.valid_from AND a.session_date <= m.valid_to
-        WHERE a.source_kind != 'kiosk'
     ) AS r
     GROUP BY session_date, urn, session, pupil_id, source
 ) AS s

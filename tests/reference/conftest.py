@@ -12,6 +12,7 @@ import xxhash
 
 from connectors.encoding import Encoder
 from connectors.publisher import Publisher
+from rollcall.domain import source_rules
 from rollcall.settings import Settings
 from sinks.reference import Applied, Kind
 
@@ -104,6 +105,15 @@ def code_map(scheme: str, version: int, *entries: tuple[str, str], published_at:
     }
 
 
+def key_of(record: dict[str, Any]) -> str:
+    """The key of a reference message."""
+    if "rules" in record:
+        return source_rules.KEY
+    if "aliases" in record:
+        return str(record["pupil_id"])
+    return str(record["scheme"] if "scheme" in record else record["urn"])
+
+
 _offsets = itertools.count()
 
 
@@ -111,8 +121,8 @@ def applied(kind: Kind, record: dict[str, Any], *, digest: int | None = None, of
     """A message as the loader hands it to the sink."""
     return Applied(
         kind=kind,
-        key=str(record["scheme"] if kind == "code-map" else record["urn"]),
-        taken_at=record["published_at" if kind == "code-map" else "taken_at"],
+        key=key_of(record),
+        taken_at=record["published_at" if "published_at" in record else "taken_at"],
         digest=xxhash.xxh3_64_intdigest(repr(record).encode()) if digest is None else digest,
         topic_id="test",
         partition=0,
@@ -134,8 +144,7 @@ def publish(settings: Settings, registered: dict[str, int], topics_made: None) -
             if record is None:
                 publisher.publish(topic, raw["key"], raw["value"]).result()
                 return
-            key = str(record["scheme"] if topic == "reference.code-map.v1" else record["urn"]).encode()
-            publisher.publish(topic, raw.get("key", key), encoder.encode(topic, record)).result()
+            publisher.publish(topic, raw.get("key", key_of(record).encode()), encoder.encode(topic, record)).result()
 
         yield put
 

@@ -120,6 +120,9 @@ class StubReader:
             }
         ), 1
 
+    def load_aliased(self, client: Any) -> pa.Table:
+        return pa.table({"pupil_id": pa.array([], pa.uint64())})
+
     def changes_since(self, client: Any, applied_at: datetime | None) -> tuple[list[tuple[str, str]], datetime | None]:
         return [], applied_at
 
