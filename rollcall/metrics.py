@@ -48,6 +48,16 @@ QUARANTINE_MARKS = Counter(
     "Marks and whole messages put in quarantine, by reason (the names of the domain rules).",
     ["reason"],
 )
+REPLAYED_ENTRIES = Counter(
+    "rollcall_replayed_entries_total",
+    "Entries of quarantine that were sent again and judged, by outcome: accepted, unchanged, refused.",
+    ["outcome"],
+)
+REPLAYS_SENT = Counter(
+    "rollcall_replayed_entries_sent_total",
+    "Entries of quarantine sent again by this process, by who: healing, people.",
+    ["by"],
+)
 EXCEPTIONS = Counter(
     "rollcall_exceptions_total",
     "Findings about accepted marks, by exception (rule 1).",
@@ -137,6 +147,8 @@ ALL: tuple[Metric, ...] = (
     MESSAGES,
     MARKS,
     QUARANTINE_MARKS,
+    REPLAYED_ENTRIES,
+    REPLAYS_SENT,
     EXCEPTIONS,
     UNMAPPED_CODES,
     BATCHES,

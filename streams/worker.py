@@ -171,6 +171,8 @@ class Worker:
             while not self._stop.is_set():
                 records = self._gather(consumer)
                 if records and self._assignment is not None:
+                    if any(r.replay is not None for r in records):
+                        self._refresh(client)  # a replay is sent because of reference data: it must be in force
                     self._take(consumer, self._assignment, records)
                 self._commit(consumer)
                 self._look_at_reference(client)
@@ -309,10 +311,14 @@ class Worker:
             assignment.pipeline.wait_written(assignment.guard.polled)
             return assignment.writer.records(wanted)
 
+        def find_taken(wanted: Any) -> Any:
+            assignment.pipeline.wait_written(assignment.guard.polled)
+            return assignment.writer.taken(wanted)
+
         return process(
             batch, self._schemas, self._world, assignment.memory.assertions, find_records,
             future_bound_ms=settings.future_bound_seconds * 1000, suppress_repeats=settings.suppression,
-            meet=assignment.memory.meet, pupil_sessions=assignment.memory.pupil_sessions,
+            meet=assignment.memory.meet, pupil_sessions=assignment.memory.pupil_sessions, find_taken=find_taken,
         )  # fmt: skip
 
     def _tell(self, batch: Batch, outcome: Outcome, records: list[Record], seconds: float) -> None:
@@ -332,6 +338,8 @@ class Worker:
             metrics.QUARANTINE_MARKS.labels(reason=reason).inc(count)
         for name, count in outcome.exceptions.items():
             metrics.EXCEPTIONS.labels(exception=name).inc(count)
+        for outcome_name, count in outcome.replayed.items():
+            metrics.REPLAYED_ENTRIES.labels(outcome=outcome_name).inc(count)
         for kind, count in outcome.unmapped.items():
             metrics.UNMAPPED_CODES.labels(source_kind=kind).inc(count)
 
@@ -362,6 +370,17 @@ class Worker:
         """Take in what changed in the reference tables, at most once a second."""
         if time.monotonic() - self._looked_at_reference < _REFERENCE_EVERY_S:
             return
+        self._refresh(client)
+        self._looked_at_reference = time.monotonic()
+        if self._assignment is not None and time.monotonic() - self._counted_pending > _PENDING_EVERY_S:
+            ledger = self._assignment.ledger
+            metrics.LEDGER_PENDING.set(
+                patiently(ledger.pending, what="counting the ledger", still_wanted=lambda: not self._stop.is_set())
+            )
+            self._counted_pending = time.monotonic()
+
+    def _refresh(self, client: Client) -> None:
+        """Take in what changed in the reference tables."""
         kinds = patiently(
             lambda: self._world.refresh(client),
             what="reading reference data",
@@ -370,13 +389,6 @@ class Worker:
         if kinds:
             metrics.REFERENCE_RELOADS.inc()
             _log.info("reference_reloaded", kinds=sorted(kinds), pupils=len(self._world.crosswalk))
-        self._looked_at_reference = time.monotonic()
-        if self._assignment is not None and time.monotonic() - self._counted_pending > _PENDING_EVERY_S:
-            ledger = self._assignment.ledger
-            metrics.LEDGER_PENDING.set(
-                patiently(ledger.pending, what="counting the ledger", still_wanted=lambda: not self._stop.is_set())
-            )
-            self._counted_pending = time.monotonic()
 
     # ---- rebalances; called inside consume()
 
