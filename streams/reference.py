@@ -25,6 +25,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from rollcall.errors import ClickHouseError, KafkaError
+from rollcall.failpoints import FailPoints
 from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas import topics
@@ -32,6 +33,7 @@ from schemas.registry import Registry, RegistryAway
 from sinks import reference
 from sinks.clickhouse import first_line, is_passing, patiently
 from sinks.derive import derive_scattered, rederive
+from streams.healing import Healing
 from streams.reference_messages import KINDS, Arrived, ReferenceReader
 
 __all__ = ["GROUP", "Loader", "Summary"]
@@ -51,6 +53,9 @@ _AT_ONCE = 50
 _REDERIVE_AFTER_S = (0.0, 20.0)
 #: Seconds between looks for schools whose messages stand in several partitions.
 _SCATTERED_EVERY_S = 60.0
+#: Seconds between sweeps of the quarantine: after something was applied, and when nothing was. A sweep that took long
+#: waits ten times as long.
+_SWEEP_AFTER_S, _SWEEP_EVERY_S, _SWEEP_SHARE = 2.0, 60.0, 10.0
 #: How long to wait between two tries of something that is away, in seconds.
 _PATIENCE = 0.5
 Result = TypeVar("Result")
@@ -87,7 +92,9 @@ class Loader:
     `client` is connected to that database and used from the calling thread only.
     """
 
-    def __init__(self, settings: Settings, client: Client, *, group: str = GROUP) -> None:
+    def __init__(
+        self, settings: Settings, client: Client, *, group: str = GROUP, fail: FailPoints | None = None
+    ) -> None:
         self._settings = settings
         self._client = client
         self._registry = Registry(settings.registry.url)
@@ -99,6 +106,9 @@ class Loader:
         self._rederive_at: list[float] = [0.0]
         self._published: set[str] = set()
         self._scattered_at = time.monotonic() + _SCATTERED_EVERY_S
+        self._healing = Healing(settings, client, fail)
+        #: When to sweep next, and not before when: something applied brings it nearer.
+        self._sweep_at = self._sweep_from = 0.0
         self._stop = threading.Event()
         self._consumer = Consumer(
             {
@@ -136,11 +146,14 @@ class Loader:
                     self._step(summary)
                     self._rederive_when_due()
                     self._gather_scattered()
+                    self._heal_when_due()
                 except _StartAgain:
                     self._assigned(self._consumer, self._consumer.assignment())
                 if once and self._reached(wanted):
+                    self._heal()
                     break
         finally:
+            self._healing.close()
             self._consumer.close()
             self._registry.close()
         log.info("reference_loader_stopped", messages=summary.messages, applied=summary.applied)
@@ -210,6 +223,8 @@ class Loader:
             if outcome.applied and (schemes := {m.key for m in batch.applied if m.kind == "code-map"}):
                 self._published |= schemes
                 self._rederive_at = [time.monotonic() + after for after in _REDERIVE_AFTER_S]
+            if outcome.applied:
+                self._sweep_at = min(self._sweep_at, time.monotonic() + _SWEEP_AFTER_S)
             log.info("reference_applied", messages=done, versions=outcome.applied, repeated=outcome.repeated)
             self._hint(batch)
 
@@ -236,6 +251,21 @@ class Loader:
                 hint="a school's messages stand in several partitions: senders need partitioner=murmur2_random",
             )  # fmt: skip
         self._scattered_at = time.monotonic() + _SCATTERED_EVERY_S
+
+    def _heal_when_due(self) -> None:
+        """Send again what reference data may have healed: soon after some was applied, and once in a while."""
+        if time.monotonic() >= max(self._sweep_at, self._sweep_from):
+            self._heal()
+
+    def _heal(self) -> None:
+        started = time.monotonic()
+        try:
+            self._patiently(self._healing.sweep)
+        except KafkaError as error:
+            log.warning("healing_waits", reason=str(error))
+        now = time.monotonic()
+        self._sweep_at = now + _SWEEP_EVERY_S
+        self._sweep_from = now + _SWEEP_SHARE * (now - started)
 
     def _write_once(self, batch: _Batch) -> reference.Outcome:
         reference.refuse(self._client, batch.refused)
@@ -265,7 +295,7 @@ class Loader:
                 result = action()
             except (DatabaseError, OperationalError, urllib3.exceptions.HTTPError, OSError) as error:
                 if not is_passing(error):
-                    raise ClickHouseError(f"writing reference data: {first_line(error)}") from error
+                    raise ClickHouseError(f"reference data: {first_line(error)}") from error
                 if not waiting:
                     log.warning("reference_waits", needs=_who(error))
                     self._consumer.pause(self._consumer.assignment())
