@@ -55,8 +55,7 @@ REPLAYED_ENTRIES = Counter(
 )
 REPLAYS_SENT = Counter(
     "rollcall_replayed_entries_sent_total",
-    "Entries of quarantine sent again by this process, by who: healing, people.",
-    ["by"],
+    "Entries of quarantine sent again by this process: by healing, in the loader and the agent.",
 )
 EXCEPTIONS = Counter(
     "rollcall_exceptions_total",

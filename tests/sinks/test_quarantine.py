@@ -220,8 +220,8 @@ def test_what_was_discarded_is_still_counted_with_who_when_and_why(db: Any) -> N
 
 def test_exceptions_are_counted_say_what_to_do_and_name_no_pupil(clickhouse: Any) -> None:
     rows.code_map(clickhouse, {"/": "/"})
-    rows.history(clickhouse, rows.mark(1, exceptions=["not_on_roll"]), rows.mark(2, exceptions=["not_on_roll"]))
-    (one,) = exceptions.summary(clickhouse, rows.DAY, rows.DAY)
+    rows.history(clickhouse, [rows.mark(number, exceptions=["not_on_roll"]) for number in (1, 2)])
+    one = next(one for one in exceptions.summary(clickhouse, rows.DAY, rows.DAY) if one.exception == "not_on_roll")
     assert (one.exception, one.found, one.schools, one.first_day) == ("not_on_roll", 2, 1, rows.DAY)
     assert one.how_to_resolve.startswith("Correct the admission")
     places = exceptions.found(clickhouse, "not_on_roll", rows.DAY, rows.DAY)
