@@ -1,7 +1,7 @@
 -- Entries of quarantine with their stories. One entry is one story: what a replay was refused for again stands in quarantine too,
 -- because the replay is a message whose marks must add up, but it is no entry of its own.
 
-CREATE VIEW quarantine_entries
+CREATE VIEW quarantine_stories
 (
     reason          LowCardinality(String) COMMENT 'Why it could not be placed when it was last judged',
     urn             UInt32 COMMENT '0 when unreadable',
@@ -28,14 +28,7 @@ AS SELECT
     if(a.reason = '', q.reason, a.reason) AS reason, q.urn AS urn, q.source AS source, q.session_date AS session_date, q.session AS session,
     if(a.reason = '', q.detail, a.detail) AS detail, q.topic AS topic, q.topic_id AS topic_id, q.partition AS partition, q.offset AS offset,
     q.item AS item, q.schema_id AS schema_id, q.ingested_at AS ingested_at, q.reason AS first_reason,
-    multiIf(
-        t.taken OR (q.topic_id, q.partition, q.offset, toInt64(q.item)) IN
-        (
-            SELECT topic_id, partition, offset, toInt64(item) FROM mark_event
-            WHERE (session_date, urn) IN (SELECT session_date, urn FROM quarantine)
-        ), 'taken',
-        t.discarded, 'discarded', 'open'
-    ) AS state,
+    multiIf(t.taken, 'taken', t.discarded, 'discarded', 'open') AS state,
     t.attempts AS attempts, t.judged_at AS last_attempt_at, t.on_its_way AS sent_at,
     greatest(q.reference_at, t.known) AS reference_at
 FROM
@@ -69,6 +62,43 @@ LEFT JOIN
     WHERE (topic_id, partition, offset, item) IN
         (SELECT replayed_topic_id, replayed_partition, replayed_offset, replayed_item FROM quarantine_trail WHERE what = 'judged')
 ) AS a ON a.place = t.latest
+COMMENT 'Everything that was refused, once each, and how it stands by its own story; without a look at the history';
+
+-- A mark may stand in the history as well, when a writer that had been replaced refused it: then the history counts.
+CREATE VIEW quarantine_entries
+(
+    reason          LowCardinality(String) COMMENT 'Why it could not be placed when it was last judged',
+    urn             UInt32 COMMENT '0 when unreadable',
+    source          LowCardinality(String),
+    session_date    Date COMMENT '1970-01-01 when unreadable',
+    session         LowCardinality(String),
+    detail          String COMMENT 'What is wrong and where',
+    topic           LowCardinality(String),
+    topic_id        LowCardinality(String) COMMENT 'UUID of the topic',
+    partition       UInt16,
+    offset          UInt64,
+    item            Int32 COMMENT 'Mark of the message; -1 is the whole message',
+    schema_id       UInt32,
+    ingested_at     DateTime64(3, 'UTC') COMMENT 'When it was first refused',
+    first_reason    LowCardinality(String) COMMENT 'Why it was first refused',
+    state           LowCardinality(String) COMMENT 'open, taken (accepted or unchanged since) or discarded',
+    attempts        UInt64 COMMENT 'How often a replay of it was judged',
+    last_attempt_at DateTime64(3, 'UTC') COMMENT '1970-01-01 before the first',
+    sent_at         DateTime64(3, 'UTC') COMMENT 'A replay is on its way since then; 1970-01-01 when none is',
+    reference_at    DateTime64(6, 'UTC') COMMENT 'Newest reference data known when it was last judged'
+)
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    s.reason AS reason, s.urn AS urn, s.source AS source, s.session_date AS session_date, s.session AS session, s.detail AS detail,
+    s.topic AS topic, s.topic_id AS topic_id, s.partition AS partition, s.offset AS offset, s.item AS item, s.schema_id AS schema_id,
+    s.ingested_at AS ingested_at, s.first_reason AS first_reason,
+    if((s.topic_id, s.partition, s.offset, toInt64(s.item)) IN
+        (
+            SELECT topic_id, partition, offset, toInt64(item) FROM mark_event
+            WHERE (session_date, urn) IN (SELECT session_date, urn FROM quarantine)
+        ), 'taken', s.state) AS state,
+    s.attempts AS attempts, s.last_attempt_at AS last_attempt_at, s.sent_at AS sent_at, s.reference_at AS reference_at
+FROM quarantine_stories AS s
 COMMENT 'Everything that was refused, once each, and how it stands: open, taken since, or discarded';
 
 CREATE OR REPLACE VIEW quarantine_open
