@@ -93,7 +93,7 @@ LEDGER_PENDING = Gauge("rollcall_ledger_pending", "Ranges this worker has begun 
 ASSIGNED_PARTITIONS = Gauge("rollcall_assigned_partitions", "Partitions assigned to this worker.")
 PAUSED_PARTITIONS = Gauge(
     "rollcall_paused_partitions",
-    "Partitions assigned and not consumed, by reason: registry_away, clickhouse_away, recovery, retention.",
+    "Partitions assigned and not consumed, by reason: registry_away, clickhouse_away, schools_fail.",
     ["reason"],
 )
 REFERENCE_RELOADS = Counter(

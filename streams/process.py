@@ -16,6 +16,7 @@ from rollcall import metrics
 from rollcall.domain.findings import BIT
 from streams import replays, rows
 from streams.batch import Batch
+from streams.brake import Judged
 from streams.decode import SchemaCache, decode
 from streams.frames import SOURCE_KINDS
 from streams.kernels import SUPERSEDED, UNCHANGED
@@ -64,6 +65,8 @@ class Outcome:
     unmapped: dict[str, int] = field(default_factory=dict)
     #: Entries of quarantine that were sent again, by what became of them.
     replayed: dict[str, int] = field(default_factory=dict)
+    #: The schools of each of the batch's ranges, for the brake.
+    schools: list[Judged] = field(default_factory=list)
     map_version: int = 0
     #: Whether a mark touches a key (`touched_view`) and did not come alone: the rule has to choose.
     to_choose: bool = False
@@ -152,6 +155,7 @@ def _outcome(
         exceptions=_tally_exceptions(accepted),
         unmapped=_tally_unmapped(context, accepted),
         replayed=replays.tally(judged),
+        schools=_schools(context, counts),
         map_version=world.code_map.version,
         to_choose=_to_choose(accepted),
     )
@@ -212,6 +216,39 @@ def _tally_unmapped(context: Context, accepted: pl.DataFrame) -> dict[str, int]:
     return {name: int(np.count_nonzero(kinds == number)) for name, number in SOURCE_KINDS.items() if len(unmapped)}
 
 
+def _schools(context: Context, counts: rows.Counts) -> list[Judged]:
+    """The schools of each range: those with a mark taken in, and the marks refused of messages that held nothing else.
+
+    Replays say nothing of how a school is now.
+    """
+    decoded = context.decoded
+    judged = [Judged() for _ in decoded.batch.ranges]
+    record, urn = decoded.messages["record"].to_numpy(), decoded.messages["urn"].to_numpy()
+    range_of = _ranges(decoded.batch)
+    taken = counts.accepted + counts.unchanged > 0
+    lost = ~taken & (counts.quarantined > 0)
+    if decoded.batch.has_replays:
+        now = np.array([decoded.batch.records[i].replay is None for i in record], np.bool_)
+        taken, lost = taken & now, lost & now
+    for number, one in enumerate(judged):
+        one.passed.update(np.unique(urn[taken & (range_of[record] == number)]).tolist())
+    for i in np.flatnonzero(lost):
+        refused = judged[range_of[record[i]]].refused
+        refused[int(urn[i])] = refused.get(int(urn[i]), 0) + int(counts.quarantined[i])
+    for refusal in decoded.refusals:
+        said, school = decoded.batch.records[refusal.record], judged[range_of[refusal.record]]
+        if said.replay is None and said.key is not None and said.key.isdigit() and refusal.reason != "no_value":
+            school.unread(int(said.key))
+            if refusal.reason == "unknown_schema":
+                school.schema_ids.add(refusal.schema_id)
+    return judged
+
+
+def _ranges(batch: Batch) -> npt.NDArray[np.int64]:
+    """The number of the range of each record."""
+    return np.repeat(np.arange(len(batch.ranges)), [r.messages - r.no_record for r in batch.ranges])
+
+
 def _count(
     context: Context, accepted: pl.DataFrame, unchanged: pl.DataFrame, refused: pl.DataFrame,
     repeated: pl.DataFrame | None,
@@ -237,9 +274,7 @@ def _count(
     if context.standing is not None and context.refused_before is not None:
         counts.accepted += per_message(context.standing.unique(["message", "item"]))
         counts.quarantined += per_message(context.refused_before)
-    range_of = np.repeat(
-        np.arange(len(decoded.batch.ranges)), [r.messages - r.no_record for r in decoded.batch.ranges]
-    )[decoded.messages["record"].to_numpy()]  # fmt: skip
+    range_of = _ranges(decoded.batch)[decoded.messages["record"].to_numpy()]
     for i, r in enumerate(decoded.batch.ranges):
         here = range_of == i
         r.decoded = int(here.sum())
