@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 
-#: Every fail point, in the order of the walk. docs/guarantees.md says what is true on disk at each.
+#: Every fail point of the worker, in the order of the walk. docs/guarantees.md says what is true on disk at each.
 FAIL_POINTS: tuple[str, ...] = (
     "epoch.claimed",
     "recovery.started",
@@ -30,6 +30,9 @@ FAIL_POINTS: tuple[str, ...] = (
     "commit.after",
 )
 
+#: Of whoever sends out of quarantine: before a message is sent again, when Kafka has it, when that is noted.
+REPLAY_POINTS: tuple[str, ...] = ("replay.read", "replay.sent", "replay.noted")
+
 
 class FailPoints:
     """The armed fail point of this process, read once when the worker starts."""
@@ -41,8 +44,9 @@ class FailPoints:
         """
         given = os.environ.get("ROLLCALL_FAILPOINT", "") if armed is None else armed
         name, nth, how = (*given.split(":"), "", "")[:3]
-        if name and name not in FAIL_POINTS:
-            raise ValueError(f"unknown fail point {name!r}; the fail points are {', '.join(FAIL_POINTS)}")
+        known = (*FAIL_POINTS, *REPLAY_POINTS)
+        if name and name not in known:
+            raise ValueError(f"unknown fail point {name!r}; the fail points are {', '.join(known)}")
         if how not in ("", "stop"):
             raise ValueError(f"a fail point kills, or with :stop stops; not {how!r}")
         self._name, self._nth, self._passes = name, int(nth or 1), 0

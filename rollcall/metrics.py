@@ -48,6 +48,15 @@ QUARANTINE_MARKS = Counter(
     "Marks and whole messages put in quarantine, by reason (the names of the domain rules).",
     ["reason"],
 )
+REPLAYED_ENTRIES = Counter(
+    "rollcall_replayed_entries_total",
+    "Entries of quarantine that were sent again and judged, by outcome: accepted, unchanged, refused.",
+    ["outcome"],
+)
+REPLAYS_SENT = Counter(
+    "rollcall_replayed_entries_sent_total",
+    "Entries of quarantine sent again by this process: by healing, in the loader and the agent.",
+)
 EXCEPTIONS = Counter(
     "rollcall_exceptions_total",
     "Findings about accepted marks, by exception (rule 1).",
@@ -84,7 +93,7 @@ LEDGER_PENDING = Gauge("rollcall_ledger_pending", "Ranges this worker has begun 
 ASSIGNED_PARTITIONS = Gauge("rollcall_assigned_partitions", "Partitions assigned to this worker.")
 PAUSED_PARTITIONS = Gauge(
     "rollcall_paused_partitions",
-    "Partitions assigned and not consumed, by reason: registry_away, clickhouse_away, recovery, retention.",
+    "Partitions assigned and not consumed, by reason: registry_away, clickhouse_away, schools_fail.",
     ["reason"],
 )
 REFERENCE_RELOADS = Counter(
@@ -137,6 +146,8 @@ ALL: tuple[Metric, ...] = (
     MESSAGES,
     MARKS,
     QUARANTINE_MARKS,
+    REPLAYED_ENTRIES,
+    REPLAYS_SENT,
     EXCEPTIONS,
     UNMAPPED_CODES,
     BATCHES,

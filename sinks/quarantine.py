@@ -1,4 +1,8 @@
-"""What is refused for now: by reason, entry by entry, and the bytes of a message as they were received."""
+"""What is refused for now: by reason, entry by entry, and the bytes of a message as they were received.
+
+How an entry stands, and its story, come from the views of migration 0022; what is done about it is in
+sinks/quarantine_trail.py.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,26 @@ from clickhouse_connect.driver.client import Client
 from rollcall.domain.codes import malformed
 from rollcall.domain.findings import QUARANTINE_NAMES
 from rollcall.errors import UsageError
+from sinks.quarantine_trail import Step, steps
 from sinks.statements import load
 
-__all__ = ["WITHHELD", "Entry", "Message", "Reason", "entries", "message", "summary", "without_pupils"]
+__all__ = [
+    "ALL",
+    "CLOSED",
+    "OPEN",
+    "WITHHELD",
+    "Entry",
+    "Message",
+    "Reason",
+    "entries",
+    "message",
+    "summary",
+    "without_pupils",
+]
+
+#: How entries may stand: still refused; taken since, or discarded; any of them.
+OPEN, CLOSED = ("open",), ("taken", "discarded")
+ALL = (*OPEN, *CLOSED)
 
 #: Fields of our messages that name a pupil or a record of one.
 WITHHELD = frozenset({"pupil_ref", "record_id", "deletions", "ref"})
@@ -42,7 +63,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Entry:
-    """One refused mark, or (item -1) one refused message. Topic, partition and offset name its bytes."""
+    """One refused mark, or (item -1) one refused message. Topic, partition and offset name its bytes.
+
+    `reason`: why it was refused when it was last judged; `first_reason`: when it first was.
+    """
 
     topic: str
     partition: int
@@ -55,6 +79,9 @@ class Entry:
     session: str
     detail: str
     ingested_at: datetime
+    state: str = "open"
+    first_reason: str = ""
+    attempts: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """As an element of the JSON documents of `rollcall quarantine`."""
@@ -63,7 +90,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Message:
-    """A message of which something is refused: its bytes as received, and its entries. `value` None: it had none."""
+    """A message of which something was refused: its bytes as received, its entries, and what was done about them.
+
+    `value` None: it had none. `produced_at`: when it first arrived.
+    """
 
     topic: str
     partition: int
@@ -73,25 +103,33 @@ class Message:
     produced_at: datetime
     ingested_at: datetime
     entries: tuple[Entry, ...]
+    steps: tuple[Step, ...] = ()
 
 
-def summary(client: Client, urn: int = 0) -> list[Reason]:
-    """Reasons with open entries, the most frequent first; of one school, or (0) of all."""
-    return [Reason(*row) for row in client.query(load("quarantine_summary"), parameters={"urn": urn}).result_rows]
+def summary(client: Client, urn: int = 0, states: Sequence[str] = OPEN) -> list[Reason]:
+    """Reasons with entries that stand so, the most frequent first; of one school, or (0) of all."""
+    wanted = {"urn": urn, "states": list(states)}
+    return [Reason(*row) for row in client.query(load("quarantine_summary"), parameters=wanted).result_rows]
 
 
-def entries(client: Client, reason: str, urn: int = 0, limit: int = 100) -> list[Entry]:
-    """At most `limit` open entries of a reason, the latest first. Raises UsageError for no reason of ours."""
+def entries(client: Client, reason: str, urn: int = 0, limit: int = 100, states: Sequence[str] = OPEN) -> list[Entry]:
+    """At most `limit` entries of a reason that stand so, the latest first. Raises UsageError for no reason of ours."""
     if reason not in QUARANTINE_NAMES:
         raise UsageError(f"no such reason: {reason}; there are {', '.join(QUARANTINE_NAMES)}")
-    rows = client.query(load("quarantine_entries"), parameters={"reason": reason, "urn": urn, "limit": limit})
-    return [Entry(*row) for row in rows.result_rows]
+    wanted = {"reason": reason, "urn": urn, "limit": limit, "states": list(states)}
+    return [Entry(*row) for row in client.query(load("quarantine_entries"), parameters=wanted).result_rows]
 
 
 def message(client: Client, topic: str, partition: int, offset: int) -> Message:
-    """The message at this place. Raises UsageError when nothing of it is in quarantine."""
+    """The message at this place, or that was sent again there.
+
+    Raises UsageError when nothing of it was ever in quarantine.
+    """
     place = {"topic": topic, "partition": partition, "offset": offset}
     rows = client.query(load("quarantine_message"), parameters=place).result_rows
+    first = client.query(load("quarantine_replayed"), parameters=place).result_rows
+    if first and not rows:
+        return message(client, topic, *first[0])
     if not rows:
         raise UsageError(
             f"nothing of {topic}/{partition}/{offset} is in quarantine; `rollcall quarantine list` says what is"
@@ -108,6 +146,7 @@ def message(client: Client, topic: str, partition: int, offset: int) -> Message:
         produced_at,
         ingested_at,
         tuple(Entry(*row) for row in found),
+        tuple(steps(client, topic_id, partition, offset)),
     )
 
 

@@ -53,10 +53,22 @@ class Writer:
         }
         return self._frame("writer_records", parameters, schema)
 
+    def taken(self, wanted: pl.DataFrame) -> pl.DataFrame:
+        """Entries of quarantine that a replay has closed, of the messages first delivered at ``wanted`` (topic_id,
+        partition, offset) and perhaps of more: their place and item, and the place of the replay.
+        """
+        schema = {
+            "topic_id": pl.String, "partition": pl.UInt16, "offset": pl.UInt64, "item": pl.Int64,
+            "replayed_topic_id": pl.String, "replayed_partition": pl.UInt16, "replayed_offset": pl.UInt64,
+        }  # fmt: skip
+        names = {"topic_ids": "topic_id", "partitions": "partition", "offsets": "offset"}
+        parameters = {name: wanted[column].unique().sort().to_list() for name, column in names.items()}
+        return self._frame("writer_taken", parameters, schema)
+
     def standing(self, range_: dict[str, Any], days: list[str], urns: list[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """What stands of a range: marks of the history (offset, item, urn, day, session, period, pupil_id, record_id,
-        source, version, content) and of quarantine (offset, item). ``days`` (ISO) and ``urns`` bound the search in the
-        history.
+        source, version, content) and of quarantine (offset, item, reason). ``days`` (ISO) and ``urns`` bound the search
+        in the history.
         """
         marks = self._frame(
             "recovery_standing_marks",
@@ -67,7 +79,9 @@ class Writer:
                 "content": pl.UInt64,
             },
         )  # fmt: skip
-        return marks, self._frame("recovery_standing_quarantine", range_, {"offset": pl.UInt64, "item": pl.Int32})
+        return marks, self._frame(
+            "recovery_standing_quarantine", range_, {"offset": pl.UInt64, "item": pl.Int32, "reason": pl.String}
+        )
 
     def rebuild(self, range_: dict[str, Any], days: list[str], urns: list[int], batch: int) -> None:
         """Write mark_assertion and touched again for what stands of a range: views are not atomic with their source."""

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from streams.replay_of import Replay
+
 __all__ = ["Batch", "Record", "Topic", "TopicRange"]
 
 
@@ -23,7 +25,10 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One Kafka record. ``timestamp_ms``: the record's arrival by Kafka's clock (ms since 1970, UTC)."""
+    """One Kafka record. ``timestamp_ms``: the record's arrival by Kafka's clock (ms since 1970, UTC).
+
+    ``replay``: it was delivered before, and is sent again out of quarantine.
+    """
 
     topic: Topic
     partition: int
@@ -31,6 +36,7 @@ class Record:
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+    replay: Replay | None = None
 
 
 @dataclass(slots=True)
@@ -69,8 +75,11 @@ class Batch:
     ranges: list[TopicRange]
     ingested_ms: int
     id: int = field(init=False)
+    #: Whether any record is a replay: few batches hold one, and the others pay nothing for it.
+    has_replays: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        self.has_replays = any(r.replay is not None for r in self.records)
         self.set_epochs({})
 
     def set_epochs(self, epochs: dict[tuple[str, int], int]) -> None:
@@ -108,6 +117,20 @@ class Batch:
     def timestamps(self) -> npt.NDArray[np.int64]:
         """Arrival of each record by Kafka's clock, ms since 1970."""
         return np.fromiter((r.timestamp_ms for r in self.records), np.int64, len(self.records))
+
+    def first_offsets(self) -> npt.NDArray[np.uint64]:
+        """Offset of each record where it was first delivered: it decides among what is asserted at one millisecond."""
+        if not self.has_replays:
+            return self.offsets()
+        first = (r.offset if r.replay is None else r.replay.offset for r in self.records)
+        return np.fromiter(first, np.uint64, len(self.records))
+
+    def first_arrivals(self) -> npt.NDArray[np.int64]:
+        """Arrival of each record when it was first delivered: no clock is believed far beyond it (rule 6)."""
+        if not self.has_replays:
+            return self.timestamps()
+        first = (r.timestamp_ms if r.replay is None else r.replay.arrived_ms for r in self.records)
+        return np.fromiter(first, np.int64, len(self.records))
 
 
 def _runs(ordered: Sequence[Record]) -> Iterator[Sequence[Record]]:

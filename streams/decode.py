@@ -14,8 +14,9 @@ from streams.avro import Decoder, list_lengths
 from streams.batch import Batch
 from streams.frames import AMENDMENTS, DELETIONS, MARKS, MESSAGES, SOURCE_KINDS, Decoded, Refusal
 from streams.kernels import item_positions
+from streams.replays import keep_named, refuse_unfit
 
-__all__ = ["SchemaCache", "decode"]
+__all__ = ["MARK_RECORDS", "SchemaCache", "decode"]
 
 
 class SchemaCache:
@@ -51,7 +52,8 @@ def decode(
 ) -> Decoded:
     """Turn raw records into MESSAGES, MARKS, AMENDMENTS and DELETIONS.
 
-    Refuses: ``no_value``, ``undecodable``, ``unknown_schema``, ``key_mismatch``. ``future_bound_ms``: how far after a
+    Refuses: ``no_value``, ``undecodable``, ``unknown_schema``, ``key_mismatch``, ``bad_replay``. Of a replay only the
+    items that it names are there. ``future_bound_ms``: how far after a
     record's arrival a source's clock may be believed (rule 6). ``refused_before``: records that stand in quarantine
     whole (recovery): left alone. Raises RegistryAway: the caller pauses, nothing is refused.
     """
@@ -59,6 +61,9 @@ def decode(
     by_schema: dict[int, list[int]] = defaultdict(list)
     for i, record in enumerate(batch.records):
         if i in refused_before:
+            continue
+        if record.replay is not None and record.replay.trouble:
+            refusals.append(Refusal(i, "bad_replay", record.replay.trouble))
             continue
         if record.value is None:
             refusals.append(Refusal(i, "no_value", "the message has no value"))
@@ -83,10 +88,12 @@ def decode(
             pl.lit(schema_id, pl.UInt32).alias("schema_id"),
         )
         frame = _refuse_wrong_keys(frame, batch, schema_id, refusals)
+        frame = refuse_unfit(frame, batch, schema_id, refusals)
         if len(frame):
             parts.append(_NORMALISERS[str(schemas.name(schema_id))](frame))
     decoded = _join(batch, parts)
     decoded.refusals = sorted(refusals, key=lambda r: r.record)
+    keep_named(decoded)
     _cap_asserted(decoded, future_bound_ms)
     return decoded
 
@@ -208,6 +215,8 @@ def _pages(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFram
 
 #: What a schema's record name means to us. A new version of a record keeps its name; columns it adds are taken by name.
 _NORMALISERS: dict[str, Any] = {"Register": _registers, "MisPage": _pages, "Evidence": _evidence}
+#: Record names of the schemas that carry marks.
+MARK_RECORDS = frozenset(_NORMALISERS)
 
 
 def _join(batch: Batch, parts: list[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]]) -> Decoded:
@@ -238,7 +247,7 @@ def _join(batch: Batch, parts: list[tuple[pl.DataFrame, pl.DataFrame, pl.DataFra
 
 def _cap_asserted(decoded: Decoded, future_bound_ms: int) -> None:
     """Rule 6: nothing is asserted later than its arrival plus the bound, else it would shadow later truth for ever."""
-    arrival = decoded.batch.timestamps()[decoded.messages["record"].to_numpy()] + future_bound_ms
+    arrival = decoded.batch.first_arrivals()[decoded.messages["record"].to_numpy()] + future_bound_ms
     latest = pl.Series(arrival)
     asserted = decoded.messages["asserted_ms"]
     ahead = (asserted > latest) | False

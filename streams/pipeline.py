@@ -240,14 +240,14 @@ class Pipeline:
         token = f"{outcome.batch.id}"
         for table, point in (
             ("mark_event", "history.written"), ("quarantine_message", None), ("quarantine", "quarantine.written"),
-            ("register_receipt", "receipts.written"),
+            ("quarantine_trail", None), ("register_receipt", "receipts.written"),
         ):  # fmt: skip
             rows = getattr(outcome, table)
             if rows.num_rows:
                 self._patiently(lambda t=table, r=rows: writer.insert(t, r, token), f"writing {table}")  # type: ignore[misc]
             if point is not None:
                 self._fail.reach(point)
-        for table in ("mark_event", "quarantine_message", "quarantine", "register_receipt"):
+        for table in ("mark_event", "quarantine_message", "quarantine", "quarantine_trail", "register_receipt"):
             setattr(outcome, table, None)
 
     def _derive_all(self) -> None:

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError as LibrdkafkaError
 from rollcall.errors import KafkaError, LedgerError
 from rollcall.logging import quiet_librdkafka
 from rollcall.settings import KafkaSettings
+from streams import replay_of
 from streams.batch import Record, Topic
 
 __all__ = ["RangeReader", "existing", "record_of", "tuned"]
@@ -55,13 +56,16 @@ def existing(name: str, answer: Future[Any]) -> Any:
 
 def record_of(message: Message, topic: Topic) -> Record:
     """A record out of a confluent-kafka message."""
+    headers, arrived_ms = message.headers(), message.timestamp()[1]
+    told = headers.items() if isinstance(headers, dict) else headers or ()
     return Record(
         topic,
         message.partition() or 0,
         message.offset() or 0,
         message.key(),
         message.value(),
-        message.timestamp()[1],
+        arrived_ms,
+        replay_of.read(tuple(told), arrived_ms) if told else None,
     )
 
 

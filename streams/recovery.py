@@ -76,7 +76,7 @@ class Recovery:
         outcome = process(
             batch, self._schemas, self._world, self._memory.assertions, self._writer.records,
             future_bound_ms=self._bound, suppress_repeats=self._suppress, standing=standing,
-            pupil_sessions=self._memory.pupil_sessions,
+            pupil_sessions=self._memory.pupil_sessions, find_taken=self._writer.taken,
         )  # fmt: skip
         return self._finish(r, outcome, days, urns)
 
@@ -99,7 +99,9 @@ class Recovery:
             schema={"offset": pl.UInt64, "record": pl.UInt32},
         )
         stands = marks.join(record_of, on="offset", how="inner").drop("offset")
-        refused = quarantined.join(record_of, on="offset", how="inner").select("record", pl.col("item").cast(pl.Int64))
+        refused = quarantined.join(record_of, on="offset", how="inner").select(
+            "record", pl.col("item").cast(pl.Int64), "reason"
+        )
         in_history = stands.select("record", pl.col("item").cast(pl.Int64))
         refused = refused.join(in_history, on=["record", "item"], how="anti")
         return days, urns, Standing(stands, refused)
@@ -107,7 +109,7 @@ class Recovery:
     def _finish(self, r: LedgerRange, outcome: Outcome, days: list[int], urns: list[int]) -> LedgerRange:
         # Of this attempt only: another attempt's block may hold other rows, and a known token would drop them.
         token = f"{r.batch}:{r.partition}:{r.first}:recovery:{uuid.uuid4().hex}"
-        for table in ("mark_event", "quarantine_message", "quarantine", "register_receipt"):
+        for table in ("mark_event", "quarantine_message", "quarantine", "quarantine_trail", "register_receipt"):
             rows = getattr(outcome, table)
             if rows.num_rows:
                 self._writer.insert(table, rows, token)

@@ -28,6 +28,7 @@ from confluent_kafka.admin import AdminClient
 from rollcall.domain.clock import now
 from rollcall.domain.source_rules import KEY
 from rollcall.errors import ClickHouseError, KafkaError
+from rollcall.failpoints import FailPoints
 from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas import topics
@@ -36,6 +37,7 @@ from sinks import reference, source_rules
 from sinks.clickhouse import first_line, is_passing, patiently
 from sinks.derive import derive_scattered, rederive, rederive_aliases, rederive_rules
 from sinks.publications import NUMBERED
+from streams.healing import Healing
 from streams.reference_messages import KINDS, Arrived, ReferenceReader
 
 __all__ = ["GROUP", "Loader", "Summary"]
@@ -55,6 +57,9 @@ _AT_ONCE = 50
 _REDERIVE_AFTER_S = (0.0, 20.0)
 #: Seconds between looks for schools whose messages stand in several partitions.
 _SCATTERED_EVERY_S = 60.0
+#: Seconds between sweeps of the quarantine: after something was applied, and when nothing was. A sweep that took long
+#: waits ten times as long.
+_SWEEP_AFTER_S, _SWEEP_EVERY_S, _SWEEP_SHARE = 2.0, 60.0, 10.0
 #: How long to wait between two tries of something that is away, in seconds.
 _PATIENCE = 0.5
 #: Before every instant of a rule: to look at once.
@@ -93,7 +98,9 @@ class Loader:
     `client` is connected to that database and used from the calling thread only.
     """
 
-    def __init__(self, settings: Settings, client: Client, *, group: str = GROUP) -> None:
+    def __init__(
+        self, settings: Settings, client: Client, *, group: str = GROUP, fail: FailPoints | None = None
+    ) -> None:
         self._settings = settings
         self._client = client
         self._registry = Registry(settings.registry.url)
@@ -107,6 +114,9 @@ class Loader:
         #: The next instant at which a rule between sources comes in force, or is no more (rule 10).
         self._turn_at: datetime | None = _EARLIEST
         self._scattered_at = time.monotonic() + _SCATTERED_EVERY_S
+        self._healing = Healing(settings, client, fail)
+        #: When to sweep next, and not before when: something applied brings it nearer.
+        self._sweep_at = self._sweep_from = 0.0
         self._stop = threading.Event()
         self._consumer = Consumer(
             {
@@ -145,11 +155,14 @@ class Loader:
                     self._turn_rules()
                     self._rederive_when_due()
                     self._gather_scattered()
+                    self._heal_when_due()
                 except _StartAgain:
                     self._assigned(self._consumer, self._consumer.assignment())
                 if once and self._reached(wanted):
+                    self._heal()
                     break
         finally:
+            self._healing.close()
             self._consumer.close()
             self._registry.close()
         log.info("reference_loader_stopped", messages=summary.messages, applied=summary.applied)
@@ -218,6 +231,8 @@ class Loader:
         if done:
             if outcome.applied and (numbered := {(m.kind, m.key) for m in batch.applied if m.kind in NUMBERED}):
                 self._rederive_soon(numbered)
+            if outcome.applied:
+                self._sweep_at = min(self._sweep_at, time.monotonic() + _SWEEP_AFTER_S)
             log.info("reference_applied", messages=done, versions=outcome.applied, repeated=outcome.repeated)
             self._hint(batch)
 
@@ -266,6 +281,21 @@ class Loader:
             )  # fmt: skip
         self._scattered_at = time.monotonic() + _SCATTERED_EVERY_S
 
+    def _heal_when_due(self) -> None:
+        """Send again what reference data may have healed: soon after some was applied, and once in a while."""
+        if time.monotonic() >= max(self._sweep_at, self._sweep_from):
+            self._heal()
+
+    def _heal(self) -> None:
+        started = time.monotonic()
+        try:
+            self._patiently(self._healing.sweep)
+        except KafkaError as error:
+            log.warning("healing_waits", reason=str(error))
+        now = time.monotonic()
+        self._sweep_at = now + _SWEEP_EVERY_S
+        self._sweep_from = now + _SWEEP_SHARE * (now - started)
+
     def _write_once(self, batch: _Batch) -> reference.Outcome:
         reference.refuse(self._client, batch.refused)
         return reference.apply(self._client, batch.applied, batch.positions)
@@ -294,7 +324,7 @@ class Loader:
                 result = action()
             except (DatabaseError, OperationalError, urllib3.exceptions.HTTPError, OSError) as error:
                 if not is_passing(error):
-                    raise ClickHouseError(f"writing reference data: {first_line(error)}") from error
+                    raise ClickHouseError(f"reference data: {first_line(error)}") from error
                 if not waiting:
                     log.warning("reference_waits", needs=_who(error))
                     self._consumer.pause(self._consumer.assignment())

@@ -14,6 +14,7 @@ import pyarrow as pa
 from streams import kernels
 from streams.batch import Batch
 from streams.frames import Decoded
+from streams.replays import keeps_no_bytes
 from streams.steps import TakenOut
 from streams.world import World
 
@@ -102,7 +103,7 @@ def refused_marks(taken: Sequence[TakenOut]) -> pl.DataFrame:
     ).sort("message", "item")  # fmt: skip
 
 
-def quarantine(decoded: Decoded, refused: pl.DataFrame) -> pa.Table:
+def quarantine(decoded: Decoded, refused: pl.DataFrame, world: World) -> pa.Table:
     """Rows of quarantine: refused marks with their item, refused messages with item -1."""
     batch, messages = decoded.batch, decoded.messages
     message = refused["message"].to_numpy()
@@ -134,16 +135,23 @@ def quarantine(decoded: Decoded, refused: pl.DataFrame) -> pa.Table:
             [messages["schema_id"].to_numpy()[message], np.array([r.schema_id for r in whole], np.uint32)]
         ).astype(np.uint32),
         "ingested_at": _instants(np.full(len(item), batch.ingested_ms, np.int64)),
+        "reference_at": pa.array(np.full(len(item), world.known_us, np.int64)).cast(pa.timestamp("us", "UTC")),
         "batch": np.full(len(item), batch.id, np.uint64),
     }
     return pa.table(table)
 
 
 def quarantine_message(decoded: Decoded, refused: pl.DataFrame) -> pa.Table:
-    """Rows of quarantine_message: the bytes of every message that holds something refused, once."""
+    """Rows of quarantine_message: the bytes of every message that holds something refused, once.
+
+    What is refused again on replay has its bytes there already, under its first delivery.
+    """
     batch = decoded.batch
     of_marks = decoded.messages["record"].gather(refused["message"].unique()).to_list()
     records = sorted({*of_marks, *(r.record for r in decoded.refusals)})
+    if batch.has_replays:
+        records = [i for i in records if not keeps_no_bytes(decoded, i)]
+    arrived = batch.first_arrivals()
     where = _Whereabouts(batch, np.array(records, np.int64))
     return pa.table(
         {
@@ -151,7 +159,7 @@ def quarantine_message(decoded: Decoded, refused: pl.DataFrame) -> pa.Table:
             "key": pa.array([batch.records[i].key or b"" for i in records], pa.binary()),
             "value": pa.array([batch.records[i].value or b"" for i in records], pa.binary()),
             "is_null": pa.array([batch.records[i].value is None for i in records], pa.bool_()),
-            "produced_at": _instants(np.array([batch.records[i].timestamp_ms for i in records], np.int64)),
+            "produced_at": _instants(arrived[records] if records else np.zeros(0, np.int64)),
             "ingested_at": _instants(np.full(len(records), batch.ingested_ms, np.int64)),
             "batch": np.full(len(records), batch.id, np.uint64),
         }
@@ -189,7 +197,7 @@ def register_receipt(decoded: Decoded, counts: Counts, unchanged: pl.DataFrame) 
             "last_page": m["last_page"].to_arrow(), "complete": m["complete"].to_arrow(),
             "revision": m["revision"].to_arrow(),
             "asserted_at": _instants(asserted.astype(np.int64)),
-            "version": (asserted << np.uint64(20)) | (where.offset & np.uint64((1 << 20) - 1)),
+            "version": (asserted << np.uint64(20)) | (batch.first_offsets()[record] & np.uint64((1 << 20) - 1)),
             "opened_at": _instants(m["opened_ms"].to_numpy()), "closed_at": _instants(m["closed_ms"].to_numpy()),
             "taken_by": _encode(m["taken_by"]),
             "marks": counts.marks.astype(np.uint32), "accepted": counts.accepted.astype(np.uint32),

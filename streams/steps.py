@@ -21,6 +21,7 @@ from streams import crosswalk as people
 from streams import kernels
 from streams.frames import SOURCE_KINDS, Decoded
 from streams.pupil_sessions import PupilSessions
+from streams.replays import count_once
 from streams.suppression import Assertions
 from streams.world import World
 
@@ -72,6 +73,7 @@ class Context:
     (STANDING); ``refused_before``: (message, item) of those that stand in quarantine.
     ``suppress_repeats``: False writes every repeat (the property test of suppression).
     ``pupil_sessions``: those with an assertion; without it no mark is taken for the first.
+    ``replays``: the batch's replays (streams.replays.REPLAYS), None when it has none.
     """
 
     decoded: Decoded
@@ -82,6 +84,7 @@ class Context:
     refused_before: pl.DataFrame | None = None
     suppress_repeats: bool = True
     pupil_sessions: PupilSessions | None = None
+    replays: pl.DataFrame | None = None
 
 
 @dataclass(slots=True)
@@ -311,7 +314,7 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
     """
     messages = context.decoded.messages
     message = marks["message"].to_numpy()
-    offsets = context.decoded.batch.offsets()[messages["record"].to_numpy()][message]
+    offsets = context.decoded.batch.first_offsets()[messages["record"].to_numpy()][message]
     asserted = marks["asserted_ms"].to_numpy().astype(np.uint64)
     low = np.uint64((1 << 20) - 1)
     version = (asserted << np.uint64(20)) | (offsets & low)
@@ -380,7 +383,7 @@ def find_first(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, lis
 
 
 #: The walk of a mark. Order matters: each step may rely on what stands above it.
-STEPS: tuple[Step, ...] = (check, identify, map_codes, amend_and_delete, suppress, find_first)
+STEPS: tuple[Step, ...] = (check, identify, map_codes, amend_and_delete, suppress, count_once, find_first)
 
 
 def london_days(instants_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:

@@ -29,6 +29,7 @@ from sinks.clickhouse import connect, first_line, is_passing, patiently
 from sinks.ledger import LedgerRange
 from streams.assignment import MARK_TOPICS, Assignment, topics_by_name
 from streams.batch import Batch, Record, Topic, TopicRange
+from streams.brake import Brake
 from streams.decode import SchemaCache
 from streams.pipeline import Fenced, Work
 from streams.process import Outcome, process
@@ -49,6 +50,8 @@ _BUSY_MARKS_PER_S = 5_000
 _REFERENCE_EVERY_S, _REGISTRY_EVERY_S = 1.0, 1.0
 #: Seconds between counts of the ledger's PENDING ranges (metric rollcall_ledger_pending).
 _PENDING_EVERY_S = 10.0
+#: Seconds after which a partition that the brake holds is tried again all the same: none stands still for good.
+_BRAKE_S = 300.0
 
 
 class Worker:
@@ -80,6 +83,7 @@ class Worker:
         self._away = ""
         self._next: dict[tuple[str, int], int] = {}
         self._held: dict[tuple[str, int], float] = {}
+        self._brake = Brake()
         self._bytes_per_mark, self._marks_per_s = 25.0, 0.0
         self._looked_at_reference = self._counted_pending = 0.0
         self._last_ingested_ms = 0
@@ -95,6 +99,8 @@ class Worker:
             return {self._away: "away; nothing is read until it is back"}
         if self._assignment is None:
             return {"partitions": "none assigned yet"}
+        if self._brake.waiting:
+            return {"schools": "most of a partition's now fail: it waits for reference data or schemas"}
         if self._held:
             return {"registry": "away; partitions with unknown schemas wait"}
         return {}
@@ -171,6 +177,8 @@ class Worker:
             while not self._stop.is_set():
                 records = self._gather(consumer)
                 if records and self._assignment is not None:
+                    if any(r.replay is not None for r in records):
+                        self._refresh(client)  # a replay is sent because of reference data: it must be in force
                     self._take(consumer, self._assignment, records)
                 self._commit(consumer)
                 self._look_at_reference(client)
@@ -269,7 +277,7 @@ class Worker:
         self._held[place] = time.monotonic() + _REGISTRY_EVERY_S
         consumer.seek(TopicPartition(*place, offset))
         consumer.pause([TopicPartition(*place)])
-        metrics.PAUSED_PARTITIONS.labels(reason="registry_away").set(len(self._held))
+        self._tell_held()
 
     def _release(self, consumer: Consumer) -> None:
         """Let partitions go on whose time to try again has come."""
@@ -277,8 +285,41 @@ class Worker:
         for place, until in list(self._held.items()):
             if now >= until:
                 del self._held[place]
+                self._brake.go_on(place)
                 consumer.resume([TopicPartition(*place)])
-                metrics.PAUSED_PARTITIONS.labels(reason="registry_away").set(len(self._held))
+                self._tell_held()
+
+    def _tell_held(self) -> None:
+        waiting = len(self._brake.waiting)
+        metrics.PAUSED_PARTITIONS.labels(reason="registry_away").set(len(self._held) - waiting)
+        metrics.PAUSED_PARTITIONS.labels(reason="schools_fail").set(waiting)
+
+    def _stop_for_schools(self, consumer: Consumer, outcome: Outcome) -> None:
+        """Let partitions wait most of whose schools fail that passed before."""
+        stopping = self._brake.judge(outcome.batch.ranges, outcome.schools)
+        for place in stopping:
+            _log.error("most_schools_fail", topic=place[0], partition=place[1], offset=self._next[place])
+            self._held[place] = time.monotonic() + _BRAKE_S
+            consumer.seek(TopicPartition(*place, self._next[place]))
+            consumer.pause([TopicPartition(*place)])
+        if stopping:
+            self._tell_held()
+
+    def _let_schools_go_on(self, places: list[tuple[str, int]]) -> None:
+        """What they waited for may have come."""
+        for place in places:
+            self._held[place] = time.monotonic()
+
+    def _look_at_schemas(self) -> None:
+        """Partitions that wait for schemas which the registry has by now go on."""
+        for place, schema_ids in self._brake.waiting.items():
+            try:
+                for schema_id in schema_ids:
+                    self._schemas.ensure(schema_id)
+            except RegistryAway:
+                return
+            if any(self._schemas.decoder(schema_id) is not None for schema_id in schema_ids):
+                self._let_schools_go_on([place])
 
     # ---- one batch
 
@@ -299,6 +340,7 @@ class Worker:
         assignment.pipeline.submit(work, assignment.guard.polled)
         for r in batch.ranges:
             self._next[r.topic.name, r.partition] = r.last + 1
+        self._stop_for_schools(consumer, outcome)
         self._tell(batch, outcome, records, time.perf_counter() - started)
         self._release(consumer)
 
@@ -309,10 +351,14 @@ class Worker:
             assignment.pipeline.wait_written(assignment.guard.polled)
             return assignment.writer.records(wanted)
 
+        def find_taken(wanted: Any) -> Any:
+            assignment.pipeline.wait_written(assignment.guard.polled)
+            return assignment.writer.taken(wanted)
+
         return process(
             batch, self._schemas, self._world, assignment.memory.assertions, find_records,
             future_bound_ms=settings.future_bound_seconds * 1000, suppress_repeats=settings.suppression,
-            meet=assignment.memory.meet, pupil_sessions=assignment.memory.pupil_sessions,
+            meet=assignment.memory.meet, pupil_sessions=assignment.memory.pupil_sessions, find_taken=find_taken,
         )  # fmt: skip
 
     def _tell(self, batch: Batch, outcome: Outcome, records: list[Record], seconds: float) -> None:
@@ -332,6 +378,8 @@ class Worker:
             metrics.QUARANTINE_MARKS.labels(reason=reason).inc(count)
         for name, count in outcome.exceptions.items():
             metrics.EXCEPTIONS.labels(exception=name).inc(count)
+        for outcome_name, count in outcome.replayed.items():
+            metrics.REPLAYED_ENTRIES.labels(outcome=outcome_name).inc(count)
         for kind, count in outcome.unmapped.items():
             metrics.UNMAPPED_CODES.labels(source_kind=kind).inc(count)
 
@@ -362,14 +410,8 @@ class Worker:
         """Take in what changed in the reference tables, at most once a second."""
         if time.monotonic() - self._looked_at_reference < _REFERENCE_EVERY_S:
             return
-        kinds = patiently(
-            lambda: self._world.refresh(client),
-            what="reading reference data",
-            still_wanted=lambda: not self._stop.is_set(),
-        )
-        if kinds:
-            metrics.REFERENCE_RELOADS.inc()
-            _log.info("reference_reloaded", kinds=sorted(kinds), pupils=len(self._world.crosswalk))
+        self._refresh(client)
+        self._look_at_schemas()
         self._looked_at_reference = time.monotonic()
         if self._assignment is not None and time.monotonic() - self._counted_pending > _PENDING_EVERY_S:
             ledger = self._assignment.ledger
@@ -377,6 +419,19 @@ class Worker:
                 patiently(ledger.pending, what="counting the ledger", still_wanted=lambda: not self._stop.is_set())
             )
             self._counted_pending = time.monotonic()
+
+    def _refresh(self, client: Client) -> None:
+        """Take in what changed in the reference tables."""
+        kinds = patiently(
+            lambda: self._world.refresh(client),
+            what="reading reference data",
+            still_wanted=lambda: not self._stop.is_set(),
+        )
+        if kinds:
+            metrics.REFERENCE_RELOADS.inc()
+            if kinds - {"code-map"}:
+                self._let_schools_go_on(list(self._brake.waiting))
+            _log.info("reference_reloaded", kinds=sorted(kinds), pupils=len(self._world.crosswalk))
 
     # ---- rebalances; called inside consume()
 
@@ -391,6 +446,7 @@ class Worker:
             )  # fmt: skip
             self._next = dict(self._assignment.start)
             self._held.clear()
+            self._brake.forget()
             consumer.assign(
                 [TopicPartition(p.topic, p.partition, self._next[p.topic, p.partition]) for p in partitions]
             )

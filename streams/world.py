@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ __all__ = ["CodeMap", "ReferenceReader", "Schools", "World"]
 
 U64 = npt.NDArray[np.uint64]
 _EPOCH = date(1970, 1, 1)
+_EPOCH_INSTANT, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 #: Schools whose pupils are read in one query: all 24,500 at once would hold 2 GB more for a moment.
 _SCHOOLS_AT_ONCE = 2_000
@@ -177,6 +178,11 @@ class World:
         self.code_map = CodeMap(_EMPTY_MAP, 0)
         #: Pupils linked to another by an alias: none of their marks counts as it is. In ascending order.
         self.aliased: U64 = np.zeros(0, np.uint64)
+
+    @property
+    def known_us(self) -> int:
+        """When the newest reference data that is taken in here was applied, microseconds since 1970; 0: none."""
+        return 0 if self._seen is None else (self._seen - _EPOCH_INSTANT) // _MICROSECOND
 
     def load(self, client: Any) -> None:
         """Read everything in force."""

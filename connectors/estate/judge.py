@@ -50,7 +50,7 @@ def judge(
     messages = read_topics(kafka)
     decoded = decode(messages, registry_url)
     expected, verdict = expect(estate, decoded, refs, future_bound_seconds * 1000)
-    verdict.tables["sent"] = judge_sent(estate, decoded, refs)
+    verdict.tables["sent"] = judge_sent(estate, [one for one in decoded if one[0].again is None], refs)
     if check_truth:
         verdict.tables["truth"] = judge_truth(estate, expected)
     verdict.tables |= judge_tables(estate, client, expected, group)
@@ -62,7 +62,7 @@ def expect(
 ) -> tuple[Expected, Verdict]:
     """What must be, from decoded messages in partition order; and its counts in a verdict without tables."""
     model = ReferenceModel(world_of(estate, refs), future_bound_ms)
-    feed(model, ((message.arrival, record) for message, record in decoded))
+    feed(model, ((message.arrival, record, message.again) for message, record in decoded))
     expected = Expected(model, [message for message, _ in decoded], model.current())
     verdict = Verdict(messages=len(decoded), standing=len(expected.current))
     verdict.refused.update(record for _, record in decoded if isinstance(record, str))

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from datetime import date
 from typing import NamedTuple
 
-__all__ = ["EVIDENCE", "Arrival", "CurrentMark", "Key", "Outcome", "Place", "Receipt"]
+__all__ = ["EVIDENCE", "Again", "Arrival", "CurrentMark", "Key", "Outcome", "Place", "Receipt"]
 
 #: The topic of what kiosks say of pupils.
 EVIDENCE = "attendance.evidence.v1"
@@ -28,6 +28,16 @@ class Arrival(NamedTuple):
     partition: int
     offset: int
     timestamp_ms: int
+
+
+class Again(NamedTuple):
+    """What a replay says of itself: where and when the message first arrived, and which items are meant (-1: all)."""
+
+    topic_id: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    items: tuple[int, ...]
 
 
 class Key(NamedTuple):

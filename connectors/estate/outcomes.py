@@ -15,6 +15,9 @@ code, minutes late, amendment), its version `asserted ms << 20 | offset mod 2^20
    complete message or at the same asserted time. In force is the latest accepted; being unchanged moves nothing.
 3. accepted and superseded: older than a re-assertion of the content in force that was found unchanged.
 4. accepted. An older one loses in the end; it is history all the same.
+
+A replay is a message of the items that it names, judged as if it had arrived when it first did. What another replay of
+the same items was not refused for is unchanged.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from connectors.estate.known import Known, World
-from connectors.estate.marks import EVIDENCE, Arrival, CurrentMark, Key, Outcome, Place, Receipt
+from connectors.estate.marks import EVIDENCE, Again, Arrival, CurrentMark, Key, Outcome, Place, Receipt
 from connectors.estate.messages import millis
 from rollcall.domain.clock import london_date
 from rollcall.domain.codes import NO_MARK, PROVISIONAL, malformed, out_of_date
@@ -70,6 +73,8 @@ class ReferenceModel:
     receipts: dict[tuple[str, int, int], Receipt] = field(default_factory=dict)
     _states: dict[Key, _State] = field(default_factory=dict)
     _reasserted: dict[Key, int] = field(default_factory=dict)
+    #: (topic id, partition, offset, item) of what replays have brought in.
+    _replayed: set[tuple[str, int, int, int]] = field(default_factory=set)
     _records: dict[tuple[int, str, str], tuple[Key, int]] = field(default_factory=dict)
     _assertions: dict[Key, tuple[Place, Outcome]] = field(default_factory=dict)
 
@@ -77,12 +82,16 @@ class ReferenceModel:
         """A message that cannot be decoded, or whose key is not its URN, is quarantined whole."""
         self.outcomes[Place(*arrival[:3], -1)] = Outcome("quarantined", reason)
 
-    def take(self, arrival: Arrival, record: Mapping[str, Any]) -> list[Outcome]:
-        """Take a decoded message (as fastavro gives it); returns the outcomes of its marks, then of its deletions."""
+    def take(self, arrival: Arrival, record: Mapping[str, Any], again: Again | None = None) -> list[Outcome]:
+        """Take a decoded message (as fastavro gives it); returns the outcomes of its marks, then of its deletions.
+
+        again: it is a replay; then of the items it names alone.
+        """
         register = "submission_id" in record
         said = record["submitted_at"] if register else record["taken_at"]
+        first = arrival if again is None else Arrival(arrival.topic, again.partition, again.offset, again.timestamp_ms)
         message = _Message(
-            arrival,
+            first,
             record["urn"],
             record["source"],
             "kiosk" if arrival.topic == EVIDENCE else "register" if register else "mis",
@@ -91,17 +100,21 @@ class ReferenceModel:
             millis(said),
         )
         amendments = {one["item"]: _amendment(one) for one in record.get("amendments", ())}
+        meant = None if again is None or again.items == (-1,) else set(again.items)
+        marks = [(item, mark) for item, mark in enumerate(record["marks"]) if meant is None or item in meant]
         judged: list[tuple[Outcome, Hashable]] = [
-            self._place(message, record, mark, amendments.get(item)) for item, mark in enumerate(record["marks"])
+            self._place(message, record, mark, amendments.get(item)) for item, mark in marks
         ]
         results = self._judge(message, judged)
-        for item, outcome in enumerate(results):
-            self._keep(Place(*arrival[:3], item), outcome)
+        for at, (item, _) in enumerate(marks):
+            results[at] = self._once(again, item, results[at])
+            self._keep(Place(*arrival[:3], item), results[at])
         gone: set[tuple[Key, int]] = set()
-        for record_id in record.get("deletions", ()):
-            outcome = self._delete(message, record_id, gone)
-            self._keep(Place(*arrival[:3], len(results)), outcome)
-            results.append(outcome)
+        for item, record_id in enumerate(record.get("deletions", ()), len(record["marks"])):
+            if meant is None or item in meant:
+                outcome = self._once(again, item, self._delete(message, record_id, gone))
+                self._keep(Place(*arrival[:3], item), outcome)
+                results.append(outcome)
         counted = [outcome.outcome for outcome in results]
         self.receipts[arrival[:3]] = Receipt(
             message.urn,
@@ -111,6 +124,16 @@ class ReferenceModel:
             *(counted.count(name) for name in ("accepted", "unchanged", "quarantined")),
         )
         return results
+
+    def _once(self, again: Again | None, item: int, outcome: Outcome) -> Outcome:
+        """The outcome of an item, unchanged when another replay has brought it in."""
+        if again is None or outcome.outcome == "quarantined":
+            return outcome
+        entry = (*again[:3], item)
+        if entry in self._replayed:
+            return outcome._replace(outcome="unchanged")
+        self._replayed.add(entry)
+        return outcome
 
     def assertions(self) -> Mapping[Key, tuple[Place, Outcome]]:
         """The latest assertion of each key that is of a session, not superseded: what mark_assertion must hold."""
@@ -308,11 +331,13 @@ def _amendment(one: Mapping[str, Any]) -> Hashable:
     return (*(one[name] for name in names), millis(one["amended_at"]))
 
 
-def feed(model: ReferenceModel, messages: Iterable[tuple[Arrival, Mapping[str, Any] | str]]) -> ReferenceModel:
-    """Feed messages in order: a record, or the reason for which it was refused whole. Returns the model."""
-    for arrival, record in messages:
+def feed(model: ReferenceModel, messages: Iterable[tuple[Any, ...]]) -> ReferenceModel:
+    """Feed messages in order: arrival, a record or the reason for which it was refused whole, and of a replay what it
+    says of itself. Returns the model.
+    """
+    for arrival, record, *again in messages:
         if isinstance(record, str):
             model.refuse(arrival, record)
         else:
-            model.take(arrival, record)
+            model.take(arrival, record, *again)
     return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import confluent_kafka
 import fastavro
 
 from connectors.estate.direct import MIS, REGISTER
-from connectors.estate.marks import EVIDENCE, Arrival
+from connectors.estate.marks import EVIDENCE, Again, Arrival
 from rollcall.errors import KafkaError
 from schemas import wire
 from schemas.registry import Registry, UnknownSchemaId
@@ -30,6 +31,8 @@ class Logged:
     arrival: Arrival
     key: bytes | None
     value: bytes | None
+    #: Not None when it was sent again out of quarantine.
+    again: Again | None = None
 
 
 #: Messages in partition order, each with its record or the reason for which it must be refused whole.
@@ -86,13 +89,23 @@ def _until(consumer: Any, wanted: dict[tuple[str, int], int]) -> Iterator[Logged
             place = (message.topic(), message.partition())
             if place in wanted and message.offset() < wanted[place]:
                 arrival = Arrival(*place, message.offset(), message.timestamp()[1])
-                yield Logged(arrival, message.key(), message.value())
+                yield Logged(arrival, message.key(), message.value(), _again(message.headers()))
         # A position may pass the watermark without a record: transaction markers and compacted offsets take offsets.
         for position in consumer.position([confluent_kafka.TopicPartition(*place) for place in wanted]):
             if position.offset >= wanted[position.topic, position.partition]:
                 del wanted[position.topic, position.partition]
         if wanted and time.monotonic() - last > _SILENT_SECONDS:
             raise KafkaError(f"{len(wanted)} partitions give nothing more although offsets are left")
+
+
+def _again(headers: Any) -> Again | None:
+    """What the header of a replay says. Nobody but Rollcall sends one here, so it is as it should be."""
+    for name, value in headers or ():
+        if name == "replay_of":
+            said = json.loads(value)
+            place = (said["topic_id"], said["partition"], said["offset"], said["arrived_ms"])
+            return Again(*place, tuple(said["items"]))
+    return None
 
 
 def decode(messages: Sequence[Logged], registry_url: str) -> Decoded:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_NAMES = ("kiosk", "alerts", "pulls")
+_NAMES = ("kiosk", "alerts", "pulls", "healing")
 
 
 def register(app: typer.Typer) -> None:
@@ -33,8 +33,9 @@ def register(app: typer.Typer) -> None:
     group.command(
         "run",
         epilog="Examples: [bold]rollcall agents run kiosk[/bold], any number of them; [bold]rollcall agents run "
-        "alerts --every 60[/bold], one; [bold]rollcall agents run pulls[/bold], any number that share a home folder, "
-        "beside one [bold]rollcall pull --every 60s --through-kafka[/bold].",
+        "alerts --every 60[/bold], one; [bold]rollcall agents run healing[/bold], one; [bold]rollcall agents run "
+        "pulls[/bold], any number that share a home folder, beside one [bold]rollcall pull --every 60s "
+        "--through-kafka[/bold].",
     )(run)
     group.command(
         "torture",
@@ -46,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    name: Annotated[str, typer.Argument(help="kiosk, alerts or pulls.")],
+    name: Annotated[str, typer.Argument(help="kiosk, alerts, pulls or healing.")],
     every: Annotated[float, typer.Option(min=1, help="alerts: seconds between two looks.")] = 60.0,
     at_once: Annotated[
         int, typer.Option(help="pulls: schools of a source pulled at the same time.", min=1, max=256)
@@ -79,6 +80,7 @@ def run(
     from rollcall.settings import Settings
     from streams.agents.alerts import AlertsAgent
     from streams.agents.harness import Harness
+    from streams.agents.healing import HealingAgent
     from streams.agents.kiosk import KioskAgent
 
     if name not in _NAMES:
@@ -89,6 +91,8 @@ def run(
         agent: Agent
         if name == "kiosk":
             agent = KioskAgent(settings)
+        elif name == "healing":
+            agent = HealingAgent(settings)
         elif name == "alerts":
             played = None if today is None else today.replace(tzinfo=UTC)
             agent = AlertsAgent(settings, every_s=every, clock=now if played is None else lambda: played)

@@ -60,6 +60,7 @@ def run(
     from dataclasses import asdict
 
     from rollcall import logging, metrics
+    from rollcall.failpoints import FailPoints
     from rollcall.settings import Settings
     from sinks.clickhouse import connect
     from streams.reference import Loader
@@ -69,7 +70,7 @@ def run(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
-    loader = Loader(settings, connect(settings.clickhouse))
+    loader = Loader(settings, connect(settings.clickhouse), fail=FailPoints())
     observed = settings.observability
     with contextlib.closing(metrics.serve(observed.metrics_host, observed.metrics_port, loader.not_ready)):
         summary = loader.run(stop, once=once)

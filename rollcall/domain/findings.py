@@ -202,6 +202,12 @@ QUARANTINE: tuple[Finding, ...] = (
         "The lesson mark is missing; no session figure changes.",
         "Publish the timetable with this period, then replay.",
     ),
+    Finding(
+        "bad_replay",
+        "The message says that it is a replay, and its header cannot be believed.",
+        "No mark is known to be missing: what it repeats stands where it was first delivered.",
+        "Find out who wrote it; only rollcall quarantine replay and healing send replays. Then discard it.",
+    ),
 )
 
 EXCEPTION_NAMES: tuple[str, ...] = tuple(finding.name for finding in EXCEPTIONS)

@@ -1,5 +1,6 @@
 -- Sources of schools that expect registers on a day, and when each was last heard that day (ms since 1970, 0: not at all).
--- A source counts if it sent marks in the fortnight before. Kiosks have quiet days. Read by sinks/alerts.py.
+-- A source counts if it sent marks in the fortnight before. Kiosks have quiet days; a replay is not heard from the source.
+-- Read by sinks/alerts.py.
 -- Parameters: day; time, as alerts_overdue.sql; from, until: the fortnight before the day; end: of what is looked
 -- at; ms since 1970.
 SELECT
@@ -11,6 +12,10 @@ FROM
         maxIf(toUnixTimestamp64Milli(c.produced_at), c.produced_at >= fromUnixTimestamp64Milli({until:Int64}, 'UTC') AND c.produced_at <= fromUnixTimestamp64Milli({end:Int64}, 'UTC')) AS last_heard
     FROM register_receipt AS c
     WHERE c.produced_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND c.source_kind != 'kiosk'
+      AND (c.topic_id, c.partition, c.offset) NOT IN
+      (
+          SELECT replayed_topic_id, replayed_partition, replayed_offset FROM quarantine_trail WHERE what = 'judged'
+      )
     GROUP BY c.urn, c.source
     HAVING sumIf(c.marks, c.produced_at < fromUnixTimestamp64Milli({until:Int64}, 'UTC')) > 0
 ) AS s

@@ -66,6 +66,11 @@ class Agent(ABC):
     #: Seconds between two calls of `act`; 0: never.
     every_s: float = 0.0
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """All that it reads; `topic` alone unless it says otherwise."""
+        return () if self.topic is None else (self.topic,)
+
     async def begin(self, harness: Harness) -> None:
         """Called once, before anything is read. `harness` sends and waits for it."""
         self.harness = harness
@@ -115,10 +120,10 @@ class Harness:
 
     @property
     def partitions(self) -> int:
-        """How many partitions of the agent's topic are this process's now."""
+        """How many partitions of the agent's topics are this process's now."""
         if self._app is None:
             return 0
-        return sum(one.topic == self._agent.topic for one in self._app.consumer.assignment())
+        return sum(one.topic in self._agent.topics for one in self._app.consumer.assignment())
 
     def not_ready(self) -> dict[str, str]:
         """What keeps the agent from its work, empty when nothing does (/readyz)."""
@@ -239,11 +244,11 @@ class Harness:
             key_serializer="raw",
             value_serializer="raw",
         )
-        if agent.topic is None:
+        if not agent.topics:
             app.producer_only = True  # a consumer without a topic breaks down
         else:
             topic = app.topic(
-                agent.topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+                *agent.topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
             )
             # More than one at a time commits past messages in flight.
             app.agent(topic, name=agent.name, concurrency=1)(self._consume)

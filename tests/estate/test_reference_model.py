@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.estate.known import Known, World
-from connectors.estate.marks import Arrival, Outcome
+from connectors.estate.marks import Again, Arrival, Outcome
 from connectors.estate.outcomes import ReferenceModel
 from rollcall.domain.codes import MapEntry, national_map_entries
 from rollcall.domain.findings import names_of
@@ -40,6 +40,12 @@ class OneSchool(ReferenceModel):
             )
         )
         self.offset = 0
+        self._again: Again | None = None
+
+    def again(self, offset: int, *items: int) -> OneSchool:
+        """The next message is a replay of items of the one at this offset."""
+        self._again = Again("r", 0, offset, int(NOW.timestamp() * 1000), items)
+        return self
 
     def register(self, at: str, *codes: tuple[Any, ...] | str, **changes: Any) -> list[Outcome]:
         """A register of 10 September at HH:MM UTC; a code alone is pupil a's, or (ref, code[, minutes])."""
@@ -108,7 +114,8 @@ class OneSchool(ReferenceModel):
 
     def _arrive(self, topic: str, record: dict[str, Any]) -> list[Outcome]:
         self.offset += 1
-        return self.take(Arrival(topic, 0, self.offset, int(NOW.timestamp() * 1000)), record)
+        again, self._again = self._again, None
+        return self.take(Arrival(topic, 0, self.offset, int(NOW.timestamp() * 1000)), record, again)
 
 
 @pytest.fixture
@@ -205,6 +212,20 @@ def test_a_deletion_takes_its_record_away_and_an_unknown_one_is_quarantined(scho
     assert school.stands() is None
     assert _said(school.page("10:00", ("1", "/"))) == ["accepted"]
     assert school.stands() == "/"
+
+
+def test_a_replay_is_of_the_items_it_names_at_their_first_place_in_time_and_counts_once(school: OneSchool) -> None:
+    late: tuple[tuple[str, str], ...] = (("late", "/"), ("a", "/"))
+    assert _said(school.register("08:00", *late)) == ["unknown_pupil", "accepted"]
+    school.register("09:00", ("a", "N"), ("b", "N"))
+    assert _said(school.again(1, 0).register("08:00", *late)) == ["unknown_pupil"]
+    school.world.pupils[URN, "mis", "late"] = Known("late")  # type: ignore[index]
+    (taken,) = school.again(1, 0).register("08:00", *late)
+    assert (taken.outcome, taken.version & 0xFFFFF) == ("accepted", 1)
+    assert school.receipts["r", 0, 4][3:] == (1, 1, 0, 0)
+    school.register("10:00", ("late", "L"))
+    assert _said(school.again(1, 0).register("08:00", *late)) == ["unchanged"]
+    assert (school.stands("late"), school.stands("a")) == ("L", "N")
 
 
 def test_a_second_record_stands_when_the_first_is_deleted(school: OneSchool) -> None:

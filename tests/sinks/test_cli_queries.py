@@ -181,6 +181,55 @@ def test_quarantine_show_says_why_bytes_cannot_be_read(run: Run, clickhouse: Any
     assert "value_hex" not in document
 
 
+def test_quarantine_replay_says_first_what_it_would_send(run: Run, clickhouse: Any) -> None:
+    quarantine(clickhouse, b"", "unknown_pupil")
+    result = run("quarantine", "replay", "--reason", "unknown_pupil", "--dry-run")
+    assert result.stdout == "1 entries of 1 messages would be sent again\n"
+    document = json.loads(run("quarantine", "replay", "--urn", "100002", "--dry-run", "--json").stdout)
+    assert document == {
+        "run": "", "entries": 0, "messages": 0, "without_bytes": 0,
+        "left": {"on_their_way": 0, "of_other_topics": 0, "bad_replays": 0},
+    }  # fmt: skip
+    assert clickhouse.query("SELECT count() FROM quarantine_trail").result_rows == [(0,)]
+
+
+def test_quarantine_discard_closes_with_a_reason_and_show_tells_the_story(run: Run, clickhouse: Any) -> None:
+    quarantine(clickhouse, b"")
+    wanted = ("quarantine", "discard", "--reason", "contradicts_itself", "--reason-text", "sent again by the school")
+    assert run(*wanted, "--dry-run").stdout == "1 entries of 1 messages would be discarded\n"
+    assert "contradicts_itself: 1" in run("quarantine", "list").stdout
+    assert "1 entries of 1 messages discarded by run" in run(*wanted, "--by", "S012").stdout
+    assert run("quarantine", "list").stdout == "nothing is in quarantine\n"
+    for option in ("--closed", "--all"):
+        assert "contradicts_itself: 1" in run("quarantine", "list", option).stdout
+    printed = run("quarantine", "show", f"{rows.REGISTER_TOPIC}/3/7").stdout
+    assert "refused: contradicts_itself" in printed
+    assert "discarded by S012" in printed
+    assert "sent again by the school" in printed
+    assert "0 entries" in run(*wanted).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("discard", "--reason-text", "all of it"),
+        ("discard", "--reason-text", " ", "--urn", "100001"),
+        ("replay", "--since", "yesterday"),
+        ("replay", "--reason", "bad_weather"),
+        ("replay", "--by", "healing"),
+        ("list", "--all", "--closed"),
+        ("exceptions", "--from", "10 September"),
+        ("exceptions", "--from", "2025-09-10", "--exception", "bad_weather"),
+    ],
+)
+def test_quarantine_commands_say_what_they_cannot_do(run: Run, arguments: tuple[str, ...]) -> None:
+    assert isinstance(run("quarantine", *arguments).exception, UsageError)
+
+
+def test_quarantine_exceptions_counts_findings_and_says_what_to_do(run: Run, day: Any) -> None:
+    assert run("quarantine", "exceptions", "--from", "2024-01-08").stdout == "no findings about accepted marks\n"
+
+
 @pytest.mark.parametrize("place", ["attendance.register.v1", "attendance.register.v1/x/1", "//", "a/1/"])
 def test_a_place_is_topic_partition_offset(run: Run, place: str) -> None:
     assert isinstance(run("quarantine", "show", place).exception, UsageError)

@@ -146,6 +146,38 @@ class Rig:
         assert self._producer.flush(PATIENCE_S) == 0
         return places
 
+    def send_with_headers(
+        self, topic: str, key: bytes, value: bytes, *headers: list[bytes], name: str = "replay_of"
+    ) -> list[Place]:
+        """The same message once for each list of values, all under one header's name."""
+        places: list[Place] = []
+        for values in headers:
+            self._producer.produce(
+                topic, key=key, value=value, headers=[(name, one) for one in values],
+                on_delivery=lambda _, m: places.append(Place(m.topic(), m.partition(), m.offset())),
+            )  # fmt: skip
+            assert self._producer.flush(PATIENCE_S) == 0
+        return places
+
+    def read(self, place: Place) -> Any:
+        """The message at a place, as Kafka gives it."""
+        consumer = Consumer({**self.settings.kafka.client_config(), "group.id": "rollcall-test-read"})
+        try:
+            consumer.assign([TopicPartition(*place)])
+            (message,) = consumer.consume(1, PATIENCE_S)
+            return message
+        finally:
+            consumer.close()
+
+    def replays(self) -> list[Place]:
+        """Where everything stands that was sent again."""
+        names = {topic.uuid: name for name, topic in self.topics.items()}
+        rows = self.client.query(
+            "SELECT DISTINCT replayed_topic_id, replayed_partition, replayed_offset FROM quarantine_trail"
+            " WHERE what IN ('sent', 'judged') ORDER BY ALL"
+        ).result_rows
+        return [Place(names[topic_id], partition, offset) for topic_id, partition, offset in rows]
+
     def partition_of(self, urn: int) -> int:
         """The partition of a school: it is the same on every topic."""
         key = str(urn).encode()
