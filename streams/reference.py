@@ -31,7 +31,7 @@ from schemas import topics
 from schemas.registry import Registry, RegistryAway
 from sinks import reference
 from sinks.clickhouse import first_line, is_passing, patiently
-from sinks.derive import derive_scattered, rederive
+from sinks.derive import derive_lives, derive_scattered, rederive
 from streams.reference_messages import KINDS, Arrived, ReferenceReader
 
 __all__ = ["GROUP", "Loader", "Summary"]
@@ -46,8 +46,8 @@ _BATCH_BYTES = 4 * 1024 * 1024
 _BATCH_MESSAGES = 1_000
 #: Messages taken from librdkafka at once: 50 of the largest rosters are 30 MB.
 _AT_ONCE = 50
-#: Seconds after a code map was published at which current marks are derived again: at once, and when every derive that
-#: began with the older map must be over.
+#: Seconds after a code map or a school was published at which current marks are derived again: at once, and when every
+#: derive that began with the older one must be over.
 _REDERIVE_AFTER_S = (0.0, 20.0)
 #: Seconds between looks for schools whose messages stand in several partitions.
 _SCATTERED_EVERY_S = 60.0
@@ -98,6 +98,9 @@ class Loader:
         #: When to derive again after a publication, and for which schemes; all of them once at the start.
         self._rederive_at: list[float] = [0.0]
         self._published: set[str] = set()
+        #: The same of schools, whose first and last days decide whether a mark stands (rule 12).
+        self._lives_at: list[float] = [0.0]
+        self._schools: set[int] = set()
         self._scattered_at = time.monotonic() + _SCATTERED_EVERY_S
         self._stop = threading.Event()
         self._consumer = Consumer(
@@ -135,6 +138,7 @@ class Loader:
                 try:
                     self._step(summary)
                     self._rederive_when_due()
+                    self._derive_lives_when_due()
                     self._gather_scattered()
                 except _StartAgain:
                     self._assigned(self._consumer, self._consumer.assignment())
@@ -210,6 +214,9 @@ class Loader:
             if outcome.applied and (schemes := {m.key for m in batch.applied if m.kind == "code-map"}):
                 self._published |= schemes
                 self._rederive_at = [time.monotonic() + after for after in _REDERIVE_AFTER_S]
+            if outcome.applied and (urns := {int(m.key) for m in batch.applied if m.kind == "school"}):
+                self._schools |= urns
+                self._lives_at = [time.monotonic() + after for after in _REDERIVE_AFTER_S]
             log.info("reference_applied", messages=done, versions=outcome.applied, repeated=outcome.repeated)
             self._hint(batch)
 
@@ -225,6 +232,19 @@ class Loader:
             self._published.clear()
         if days:
             log.info("rederived", session_dates=days)
+
+    def _derive_lives_when_due(self) -> None:
+        """Derive what a school's first or last day, told anew, brings in or leaves out."""
+        now = time.monotonic()
+        if not self._lives_at or now < self._lives_at[0]:
+            return
+        urns = sorted(self._schools)
+        days = self._patiently(lambda: derive_lives(self._client, urns))
+        self._lives_at = [at for at in self._lives_at if at > now]
+        if not self._lives_at:
+            self._schools.clear()
+        if days:
+            log.info("rederived_lives", session_dates=days)
 
     def _gather_scattered(self) -> None:
         """Once in a while: current marks of schools whose messages no single worker sees."""

@@ -122,11 +122,13 @@ class ReferenceModel:
         Withdrawn and deleted assertions do not stand (rule 3); within a source the latest wins, between sources a
         definite code before N and unmapped ones, then MIS before register, then the later; of one millisecond a hash of
         source and record id. Kiosks decide nothing
-        (rule 17).
+        (rule 17), and no mark of a day on which its school was not open (rule 12).
         """
         standing: dict[tuple[int, Hashable, date, str], dict[str, tuple[Place, Outcome]]] = defaultdict(dict)
         for key, (place, outcome) in self._assertions.items():
             if outcome.deleted or outcome.canonical_code == NO_MARK or outcome.kind == "kiosk":
+                continue
+            if not self.world.existed(key.urn, key.session_date):
                 continue
             sources = standing[key.urn, key.pupil, key.session_date, key.session]
             held = sources.get(key.source)
@@ -189,12 +191,15 @@ class ReferenceModel:
         return "ambiguous_pupil" if known.pupil is None else ""
 
     def _findings(self, key: Key, canonical: str, asserted_ms: int) -> set[str]:
-        """Exceptions of rules 1, 2 and 4. Z needs no enrolment and # no open day; a withdrawal is no mark at all."""
+        """Exceptions of rules 1, 2, 4, 12. Z needs no enrolment and # no open day; a withdrawal is no mark at all."""
         found = set()
         day = key.session_date
         if canonical != "Z" and not self.world.on_roll(key.urn, key.pupil, day):
             found.add("not_on_roll")
-        if canonical not in ("#", NO_MARK) and not self.world.open_on(key.urn, day):
+        if not self.world.existed(key.urn, day):
+            if canonical != NO_MARK:
+                found.add("school_not_open")
+        elif canonical not in ("#", NO_MARK) and not self.world.open_on(key.urn, day):
             found.add("outside_calendar")
         if canonical != NO_MARK and day > _london_day(asserted_ms // _HOUR_MS):
             found.add("dated_ahead")

@@ -1,0 +1,6 @@
+-- needs: access management
+-- The role of analysts, as in 0007: the views of 0024.
+
+GRANT SELECT ON school_lineage TO rollcall_analyst;
+GRANT SELECT ON marks_by_lineage TO rollcall_analyst;
+GRANT SELECT ON lineage_days TO rollcall_analyst;
