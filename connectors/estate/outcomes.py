@@ -72,6 +72,7 @@ class ReferenceModel:
     _reasserted: dict[Key, int] = field(default_factory=dict)
     _records: dict[tuple[int, str, str], tuple[Key, int]] = field(default_factory=dict)
     _assertions: dict[Key, tuple[Place, Outcome]] = field(default_factory=dict)
+    _lessons: dict[Key, tuple[Place, Outcome]] = field(default_factory=dict)
 
     def refuse(self, arrival: Arrival, reason: str) -> None:
         """A message that cannot be decoded, or whose key is not its URN, is quarantined whole."""
@@ -115,6 +116,10 @@ class ReferenceModel:
     def assertions(self) -> Mapping[Key, tuple[Place, Outcome]]:
         """The latest assertion of each key that is of a session, not superseded: what mark_assertion must hold."""
         return self._assertions
+
+    def lessons(self) -> Mapping[Key, tuple[Place, Outcome]]:
+        """The same of each key that is of a lesson (rule 7): what period_current must hold."""
+        return self._lessons
 
     def current(self) -> dict[tuple[int, Hashable, date, str], CurrentMark]:
         """The mark that must stand by (urn, pupil, session date, session); nothing stands at keys that are absent.
@@ -277,11 +282,12 @@ class ReferenceModel:
         record = (key.urn, key.source, key.record_id)
         if key.record_id and (record not in self._records or self._records[record][1] <= outcome.version):
             self._records[record] = (key, outcome.version)
-        if key.period or outcome.superseded:
+        if outcome.superseded:
             return
-        held = self._assertions.get(key)
+        latest = self._lessons if key.period else self._assertions
+        held = latest.get(key)
         if held is None or held[1].version <= outcome.version:
-            self._assertions[key] = (place, outcome)
+            latest[key] = (place, outcome)
 
 
 def _latest(held: tuple[Place, Outcome]) -> tuple[int, int]:
