@@ -20,7 +20,7 @@ _WHAT = {
 From = Annotated[str, typer.Option("--from", help="First session date.", metavar="YYYY-MM-DD")]
 To = Annotated[str | None, typer.Option("--to", help="Last session date; the first when not given.")]
 School = Annotated[list[int] | None, typer.Option("--school", help="URN; may be given several times.", metavar="URN")]
-Window = Annotated[int, typer.Option(min=0, help="School days in which a mark may be amended and an N stand.")]
+Standing = Annotated[int, typer.Option("--window", min=0, help="School days in which an N may stand.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -51,13 +51,22 @@ def conflicts(first: From, last: To = None, school: School = None, as_json: AsJs
 
 
 def amendments(
-    first: From, last: To = None, school: School = None, window: Window = 5, as_json: AsJson = False
+    first: From,
+    last: To = None,
+    school: School = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="School days in which a mark may be amended.", show_default="as loaded for the school, else 5"
+        ),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     _answer("amendments", first, last, school, as_json, window=window)
 
 
 def unexplained(
-    first: From, last: To = None, school: School = None, window: Window = 5, as_json: AsJson = False
+    first: From, last: To = None, school: School = None, window: Standing = 5, as_json: AsJson = False
 ) -> None:
     _answer("unexplained", first, last, school, as_json, window=window)
 
@@ -74,7 +83,7 @@ def late(
 
 
 def _answer(
-    question: str, first: str, last: str | None, school: list[int] | None, as_json: bool, **measure: int
+    question: str, first: str, last: str | None, school: list[int] | None, as_json: bool, **measure: int | None
 ) -> None:
     from datetime import UTC, datetime
 
