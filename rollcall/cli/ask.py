@@ -1,4 +1,4 @@
-"""`rollcall ask`: what is not marked, contradicted, amended too late, unexplained, or always late."""
+"""`rollcall ask`: what is not marked, contradicted, amended too late, unexplained, always late, or odd."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def register(app: typer.Typer) -> None:
             help=_WHAT[name],
             epilog=f"Example: [bold]rollcall ask {name} --from 2025-09-08 --to 2025-09-12[/bold].",
         )(command)
+    asking.command(
+        "quality",
+        epilog="Examples: [bold]rollcall ask quality[/bold]; "
+        "[bold]rollcall ask quality --date 2025-09-10 --json[/bold].",
+    )(quality)
     app.add_typer(asking, name="ask")
 
 
@@ -80,6 +85,40 @@ def late(
     as_json: AsJson = False,
 ) -> None:
     _answer("late", first, last, school, as_json, least=least, percent=percent)
+
+
+def quality(
+    day: Annotated[
+        str | None, typer.Option("--date", help="Session date.", metavar="YYYY-MM-DD", show_default="today")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is odd about a day, by kind: schools' days as a whole, accepted marks with a finding, marks refused.
+
+    Each kind says what it is; when it matters and how to resolve it is in --json and in docs/data-quality.md."""
+    from datetime import UTC, datetime
+
+    from rollcall.cli import _dates
+    from rollcall.cli._listed import table
+    from rollcall.domain.clock import london_date
+    from rollcall.settings import Settings
+    from sinks.clickhouse import connect
+    from sinks.quality import kinds_found
+
+    asked = london_date(datetime.now(UTC)) if day is None else _dates.day("--date", day)
+    client = connect(Settings.load().clickhouse)
+    try:
+        found = kinds_found(client, asked)
+    finally:
+        client.close()
+    if as_json:
+        document = {"session_date": asked.isoformat(), "findings": [one.as_json() for one in found]}
+        typer.echo(json.dumps(document, indent=2))
+    elif found:
+        rows = ((one.kind, one.of, one.found, one.schools, one.what) for one in found)
+        table(("Finding", "Of", "Found", "Schools", "What it is"), rows)
+    else:
+        typer.echo(f"Nothing odd was found of {asked}.")
 
 
 def _answer(
