@@ -26,6 +26,8 @@ __all__ = [
 # Without optimize_on_insert a block is written as it is instead of being collapsed first: our blocks hold a key once or
 # nearly so, merges and FINAL collapse anyway, and it is a third of the insert's CPU (docs/performance.md).
 _SETTINGS = {"max_threads": 2, "async_insert": 0, "optimize_on_insert": 0}
+#: Schools that a statement names one by one; of more it asks for all.
+_NAMED_AT_ONCE = 1_000
 #: What reference data changes may come back to what it was: the same rows once more are no repeat.
 _AGAIN = {**_SETTINGS, "insert_deduplicate": 0}
 
@@ -101,7 +103,7 @@ def derive_lives(client: Client, urns: Sequence[int] = ()) -> int:
     a moment ago, so whoever publishes them runs this once more.
     """
     keys = load("lives_keys")
-    asked = {"urns": sorted(set(urns))}
+    asked = {"urns": sorted(set(urns)) if len(urns) <= _NAMED_AT_ONCE else []}
     days = client.query(load("lives_days").replace("{keys}", keys), parameters={**asked, "day": None}).result_rows
     for (day,) in days:
         batch = xxhash.xxh3_64_intdigest(f"lives|{time.time_ns()}|{day.isoformat()}".encode())

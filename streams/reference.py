@@ -46,9 +46,11 @@ _BATCH_BYTES = 4 * 1024 * 1024
 _BATCH_MESSAGES = 1_000
 #: Messages taken from librdkafka at once: 50 of the largest rosters are 30 MB.
 _AT_ONCE = 50
-#: Seconds after a code map or a school was published at which current marks are derived again: at once, and when every
-#: derive that began with the older one must be over.
+#: Seconds after a code map was published at which current marks are derived again: at once, and when every derive that
+#: began with the older map must be over.
 _REDERIVE_AFTER_S = (0.0, 20.0)
+#: The same of schools, and once more: a batch that was judged by older days may have waited for ClickHouse.
+_LIVES_AFTER_S = (0.0, 20.0, 300.0)
 #: Seconds between looks for schools whose messages stand in several partitions.
 _SCATTERED_EVERY_S = 60.0
 #: How long to wait between two tries of something that is away, in seconds.
@@ -100,7 +102,7 @@ class Loader:
         self._published: set[str] = set()
         #: The same of schools, whose first and last days decide whether a mark stands (rule 12).
         self._lives_at: list[float] = [0.0]
-        self._schools: set[int] = set()
+        self._schools: set[int] | None = None  # all of them
         self._scattered_at = time.monotonic() + _SCATTERED_EVERY_S
         self._stop = threading.Event()
         self._consumer = Consumer(
@@ -215,8 +217,9 @@ class Loader:
                 self._published |= schemes
                 self._rederive_at = [time.monotonic() + after for after in _REDERIVE_AFTER_S]
             if outcome.applied and (urns := {int(m.key) for m in batch.applied if m.kind == "school"}):
-                self._schools |= urns
-                self._lives_at = [time.monotonic() + after for after in _REDERIVE_AFTER_S]
+                if self._schools is not None:
+                    self._schools |= urns
+                self._lives_at = [time.monotonic() + after for after in _LIVES_AFTER_S]
             log.info("reference_applied", messages=done, versions=outcome.applied, repeated=outcome.repeated)
             self._hint(batch)
 
@@ -238,11 +241,11 @@ class Loader:
         now = time.monotonic()
         if not self._lives_at or now < self._lives_at[0]:
             return
-        urns = sorted(self._schools)
+        urns = sorted(self._schools or ())
         days = self._patiently(lambda: derive_lives(self._client, urns))
         self._lives_at = [at for at in self._lives_at if at > now]
         if not self._lives_at:
-            self._schools.clear()
+            self._schools = set()
         if days:
             log.info("rederived_lives", session_dates=days)
 

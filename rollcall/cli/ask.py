@@ -122,7 +122,13 @@ def quality(
 
 
 def _answer(
-    question: str, first: str, last: str | None, school: list[int] | None, as_json: bool, **measure: int | None
+    question: str,
+    first: str,
+    last: str | None,
+    school: list[int] | None,
+    as_json: bool,
+    window: int | None = None,
+    **measure: int,
 ) -> None:
     from datetime import UTC, datetime
 
@@ -136,7 +142,7 @@ def _answer(
     since, until = _dates.day("--from", first), _dates.day("--to", last or first)
     if until < since:
         raise UsageError(f"--to {until} is before --from {since}")
-    asked = Asked(since, until, london_date(datetime.now(UTC)), tuple(school or ()), **measure)
+    asked = Asked(since, until, london_date(datetime.now(UTC)), tuple(school or ()), window=window, **measure)
     client = connect(Settings.load().clickhouse)
     try:
         rows = answer(client, question, asked)
