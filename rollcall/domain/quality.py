@@ -22,7 +22,7 @@ QUALITY: tuple[Finding, ...] = (
         "silent_schools",
         "No mark stands of a school on one of its school days, by noon if it is today.",
         "It is in no figure of that day, and a school that takes no register is not thereby closed.",
-        "Look at its source (rollcall status, the alert source_silent), or publish the closure in its calendar.",
+        "Look at its source (rollcall sources check), or publish the closure in its calendar.",
     ),
     Finding(
         "late_sources",

@@ -74,7 +74,7 @@ ASOF LEFT JOIN (SELECT DISTINCT urn, session_date AS marked_on FROM school_sessi
     ON b.urn = e.urn AND b.marked_on < e.session_date
 ASOF LEFT JOIN schools AS s ON s.urn = e.urn AND s.valid_from <= e.session_date
 WHERE m.urn = 0
-COMMENT 'No mark stands of a school on one of its school days, by noon if it is today. It is in no figure of that day, and a school that takes no register is not thereby closed. Look at its source (rollcall status, the alert source_silent), or publish the closure in its calendar.';
+COMMENT 'No mark stands of a school on one of its school days, by noon if it is today. It is in no figure of that day, and a school that takes no register is not thereby closed. Look at its source (rollcall sources check), or publish the closure in its calendar.';
 
 CREATE VIEW quality_late_sources
 (
