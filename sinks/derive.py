@@ -20,26 +20,31 @@ from clickhouse_connect.driver.client import Client
 from sinks.statements import load
 
 __all__ = [
-    "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "derive_scattered",
-    "older_maps", "rederive", "rederive_aliases", "rederive_rules",
+    "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "derive_lives",
+    "derive_scattered", "older_maps", "rederive", "rederive_aliases", "rederive_rules",
 ]  # fmt: skip
 
 #: Threads a derive may use: two cores are what a worker's machine has to give.
 # Without optimize_on_insert a block is written as it is instead of being collapsed first: our blocks hold a key once or
 # nearly so, merges and FINAL collapse anyway, and it is a third of the insert's CPU (docs/performance.md).
 _SETTINGS = {"max_threads": 2, "async_insert": 0, "optimize_on_insert": 0}
+#: Schools that a statement names one by one; of more it asks for all.
+_NAMED_AT_ONCE = 1_000
+#: What reference data changes may come back to what it was: the same rows once more are no repeat.
+_AGAIN = {**_SETTINGS, "insert_deduplicate": 0}
 
 
 def current_expression(assertions: str, rules: str | None = None, wanted: str = "true") -> str:
     """The SELECT that gives mark_current out of ``assertions`` (like mark_assertion FINAL, in parentheses).
 
-    ``rules``: an expression for the rules between sources; those in force when None. ``wanted``: which of the pupils
-    that aliases link are to be given; all, when ``assertions`` holds all of theirs.
+    What is said of days on which the URN was not open does not stand (rule 12). ``rules``: an expression for the rules
+    between sources; those in force when None. ``wanted``: which of the pupils that aliases link are to be given; all,
+    when ``assertions`` holds all of theirs.
     """
     in_force = load("source_rules_in_force") if rules is None else rules
     return (
         load("derive_current")
-        .replace("{assertions}", assertions)
+        .replace("{assertions}", load("derive_existing").replace("{assertions}", assertions))
         .replace("{rules}", in_force)
         .replace("{wanted}", wanted)
     )
@@ -56,27 +61,28 @@ def older_maps(client: Client, map_versions: dict[int, int]) -> list[int]:
     return [batch for batch, version in map_versions.items() if version < latest]
 
 
-def derive_current(client: Client, batches: Sequence[int], whole: Sequence[int] = ()) -> None:
+def derive_current(client: Client, batches: Sequence[int], whole: Sequence[int] = (), again: bool = False) -> None:
     """Derive mark_current for the keys of ``batches``, but for marks that came alone: those stand already.
 
     ``whole``: those of ``batches`` of which all keys are derived, for what stands was mapped by an older code map.
+    ``again``: the marks may be what they once were.
     """
     client.command(
         "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
         " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree,"
         " losers, event_id, derived_version) "
         + current_expression(load("derive_touched_assertions"), wanted=load("derive_touched_wanted")),
-        parameters={"batches": list(batches), "whole": list(whole)}, settings=_SETTINGS,
+        parameters={"batches": list(batches), "whole": list(whole)}, settings=_AGAIN if again else _SETTINGS,
     )  # fmt: skip
 
 
-def derive_counts(client: Client, batches: Sequence[int]) -> None:
+def derive_counts(client: Client, batches: Sequence[int], again: bool = False) -> None:
     """Derive school_session for the schools and dates of ``batches``; their mark_current is derived before."""
     client.command(
         "INSERT INTO school_session (session_date, urn, session, in_scope, year_group, canonical_code, marks,"
         " derived_version) "
         + counts_expression(load("derive_touched_current"), load("derive_touched_before")),
-        parameters={"batches": list(batches)}, settings=_SETTINGS,
+        parameters={"batches": list(batches)}, settings=_AGAIN if again else _SETTINGS,
     )  # fmt: skip
 
 
@@ -98,6 +104,28 @@ def derive_scattered(client: Client) -> int:
     if keys:
         derive(client, [batch])
     return keys
+
+
+def derive_lives(client: Client, urns: Sequence[int] = ()) -> int:
+    """Derive again what does not follow the days on which its school was open, as they are known now (rule 12).
+
+    ``urns``: schools whose days may have changed; all when empty. Returns how many session dates were derived, date by
+    date as in `rederive`. Safe to repeat, and to be killed: what is left is found again. A worker may know the days of
+    a moment ago, so whoever publishes them runs this once more.
+    """
+    keys = load("lives_keys")
+    asked = {"urns": sorted(set(urns)) if len(urns) <= _NAMED_AT_ONCE else []}
+    days = client.query(load("lives_days").replace("{keys}", keys), parameters={**asked, "day": None}).result_rows
+    for (day,) in days:
+        batch = xxhash.xxh3_64_intdigest(f"lives|{time.time_ns()}|{day.isoformat()}".encode())
+        client.command(
+            load("lives_touch").replace("{keys}", keys),
+            parameters={**asked, "batch": batch, "day": day.isoformat()},
+            settings=_AGAIN,
+        )
+        derive_current(client, [batch], again=True)
+        derive_counts(client, [batch], again=True)
+    return len(days)
 
 
 def rederive(client: Client, schemes: Sequence[str] = ()) -> int:

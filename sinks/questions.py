@@ -1,7 +1,8 @@
 """The questions a head of attendance asks of the marks. The answers name schools, sessions and groups, never a pupil.
 
 unmarked: sessions without marks. conflicts: marks on which two systems disagree. amendments: those made after the
-window. unexplained: N that still stands after it. late: groups whose register is mostly late, and by how much.
+window. unexplained: N that still stands after five school days. late: groups whose register is mostly late, and by how
+much.
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ QUESTIONS = ("unmarked", "conflicts", "amendments", "unexplained", "late")
 class Asked:
     """About which session dates (both inclusive) and schools (all when empty), and what is too late.
 
-    ``window``: school days in which a mark may be amended and an N stand (rule 26). ``least``, ``percent``: a group is
-    late with at least so many registers that came, and at least so many per cent of them late.
+    ``window``: school days in which a mark may be amended and an N stand (rule 26); None: for amendments
+    the window that the school has on the session date (`amendment_windows`), 5 where none says; 5 for an N. ``least``,
+    ``percent``: a group is late with at least so many registers that came, and at least so many per cent of them late.
     """
 
     first: date
     last: date
     today: date
     urns: tuple[int, ...] = field(default=())
-    window: int = 5
+    window: int | None = None
     least: int = 3
     percent: int = 50
 

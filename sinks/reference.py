@@ -192,7 +192,8 @@ def load_aliased(client: Client) -> pa.Table:
 
 
 def load_schools(client: Client) -> pa.Table:
-    """urn, phase, state_funded, status, la_code, trust_id, valid_from, valid_to: a row per span, the latest last."""
+    """urn, phase, state_funded, status, la_code, trust_id, valid_from, valid_to: a row per span, the latest last; and
+    opened_on, closed_on of the school (rule 12)."""
     return client.query_arrow(load("reference_schools"), use_strings=True)
 
 

@@ -1,9 +1,9 @@
 """Is the current state what the history says? Rebuild it with the very expression of derive, and compare.
 
-The history (`mark_event`) is the truth; `mark_assertion`, `mark_current` and `school_session` are made from it. Verify
-makes them again in memory, slice by slice, and names every school and session where a stored row is missing, surplus or
-says something else. It changes nothing; `repair` does. While workers write, the tables are behind the history for a
-moment: a slice that differs is looked at again before it counts.
+The history (`mark_event`) is the truth; `mark_assertion`, `mark_current`, `school_session` and, of lessons,
+`period_current` are made from it. Verify makes them again in memory, slice by slice, and names every school and session
+where a stored row is missing, surplus or says something else. It changes nothing; `repair` does. While workers write,
+the tables are behind the history for a moment: a slice that differs is looked at again before it counts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sinks.statements import load
 __all__ = ["TABLES", "Difference", "Verification", "repair", "verify"]
 
 #: What is compared, in the order it is derived.
-TABLES = ("mark_assertion", "mark_current", "school_session")
+TABLES = ("mark_assertion", "mark_current", "school_session", "period_current")
 #: Deliveries of a slice: what one comparison holds in memory, about 1 GB. Several small days are one slice, because a
 #: comparison costs three statements however little it compares.
 _SLICE = 2_000_000
@@ -114,7 +114,7 @@ def verify(
 
 
 def repair(client: Client, differences: list[Difference]) -> int:
-    """Make what differs again from the history: assertions, then derive. Returns how many school days it was.
+    """Make what differs again from the history: assertions, lessons, then derive. Returns how many school days it was.
 
     Heals what is missing or behind, as after a power loss that took derived rows which were not on disk yet. It cannot
     take back a row that claims to have seen more than the history holds (a surplus): verify again says what is left.
@@ -125,7 +125,7 @@ def repair(client: Client, differences: list[Difference]) -> int:
     for day, urns in sorted(wrong.items()):
         batch = uuid4().int & (2**64 - 1)
         parameters = {"day": day.isoformat(), "urns": sorted(urns), "batch": batch}
-        for name in ("repair_assertions", "repair_touched"):
+        for name in ("repair_assertions", "repair_periods", "repair_touched"):
             client.command(load(name), parameters=parameters, settings={"async_insert": 0, "insert_deduplicate": 0})
         derive(client, [batch])
     return sum(len(urns) for urns in wrong.values())
@@ -169,6 +169,7 @@ def _differences(client: Client, parameters: dict[str, Any]) -> Iterator[Differe
         ("mark_assertion", "verify_assertion_differences", assertions),
         ("mark_current", "verify_current_differences", current),
         ("school_session", "verify_count_differences", counts),
+        ("period_current", "verify_period_differences", ""),
     ):
         rows = client.query(load(name).replace("{rebuilt}", rebuilt), parameters=parameters).result_rows
         for kind, day, urn, session, number in rows:

@@ -84,9 +84,11 @@ class Writer:
         )
 
     def rebuild(self, range_: dict[str, Any], days: list[str], urns: list[int], batch: int) -> None:
-        """Write mark_assertion and touched again for what stands of a range: views are not atomic with their source."""
+        """Write mark_assertion, period_current and touched again for what stands of a range: views are not atomic with
+        their source.
+        """
         parameters = {**range_, "days": days, "urns": urns, "batch": batch}
-        for name in ("recovery_rebuild_assertions", "recovery_rebuild_touched"):
+        for name in ("recovery_rebuild_assertions", "recovery_rebuild_periods", "recovery_rebuild_touched"):
             self._client.command(load(name), parameters=parameters, settings={"async_insert": 0})
 
     def counts(self, range_: dict[str, Any], days: list[str], urns: list[int]) -> dict[str, int]:

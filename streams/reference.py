@@ -35,7 +35,7 @@ from schemas import topics
 from schemas.registry import Registry, RegistryAway
 from sinks import reference, source_rules
 from sinks.clickhouse import first_line, is_passing, patiently
-from sinks.derive import derive_scattered, rederive, rederive_aliases, rederive_rules
+from sinks.derive import derive_lives, derive_scattered, rederive, rederive_aliases, rederive_rules
 from sinks.publications import NUMBERED
 from streams.healing import Healing
 from streams.reference_messages import KINDS, Arrived, ReferenceReader
@@ -55,6 +55,8 @@ _AT_ONCE = 50
 #: Seconds after a code map or rules were published at which current marks are derived again: at once, and when every
 #: derive that began with what was in force before must be over.
 _REDERIVE_AFTER_S = (0.0, 20.0)
+#: The same of schools, and once more: a batch that was judged by older days may have waited for ClickHouse.
+_LIVES_AFTER_S = (0.0, 20.0, 300.0)
 #: Seconds between looks for schools whose messages stand in several partitions.
 _SCATTERED_EVERY_S = 60.0
 #: Seconds between sweeps of the quarantine: after something was applied, and when nothing was. A sweep that took long
@@ -113,6 +115,9 @@ class Loader:
         self._published: set[tuple[str, str]] = {("code-map", ""), ("source-rule", ""), ("pupil-alias", "")}
         #: The next instant at which a rule between sources comes in force, or is no more (rule 10).
         self._turn_at: datetime | None = _EARLIEST
+        #: The same of schools, whose first and last days decide whether a mark stands (rule 12).
+        self._lives_at: list[float] = [0.0]
+        self._schools: set[int] | None = None  # all of them
         self._scattered_at = time.monotonic() + _SCATTERED_EVERY_S
         self._healing = Healing(settings, client, fail)
         #: When to sweep next, and not before when: something applied brings it nearer.
@@ -154,6 +159,7 @@ class Loader:
                     self._step(summary)
                     self._turn_rules()
                     self._rederive_when_due()
+                    self._derive_lives_when_due()
                     self._gather_scattered()
                     self._heal_when_due()
                 except _StartAgain:
@@ -231,6 +237,10 @@ class Loader:
         if done:
             if outcome.applied and (numbered := {(m.kind, m.key) for m in batch.applied if m.kind in NUMBERED}):
                 self._rederive_soon(numbered)
+            if outcome.applied and (urns := {int(m.key) for m in batch.applied if m.kind == "school"}):
+                if self._schools is not None:
+                    self._schools |= urns
+                self._lives_at = [time.monotonic() + after for after in _LIVES_AFTER_S]
             if outcome.applied:
                 self._sweep_at = min(self._sweep_at, time.monotonic() + _SWEEP_AFTER_S)
             log.info("reference_applied", messages=done, versions=outcome.applied, repeated=outcome.repeated)
@@ -269,6 +279,19 @@ class Loader:
             self._published.clear()
         if days:
             log.info("rederived", session_dates=days)
+
+    def _derive_lives_when_due(self) -> None:
+        """Derive what a school's first or last day, told anew, brings in or leaves out."""
+        now = time.monotonic()
+        if not self._lives_at or now < self._lives_at[0]:
+            return
+        urns = sorted(self._schools or ())
+        days = self._patiently(lambda: derive_lives(self._client, urns))
+        self._lives_at = [at for at in self._lives_at if at > now]
+        if not self._lives_at:
+            self._schools = set()
+        if days:
+            log.info("rederived_lives", session_dates=days)
 
     def _gather_scattered(self) -> None:
         """Once in a while: current marks of schools whose messages no single worker sees."""

@@ -132,8 +132,8 @@ def identify(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
     """Resolve (urn, pupil_scheme, pupil_ref) to a pupil through the crosswalk in force.
 
     Adds ``pupil_id``, ``year_group`` (number in crosswalk.year_groups), ``in_scope`` (rule 14, pupil and school),
-    ``exceptions`` (not_on_roll, outside_calendar, upn_invalid, upn_shared; rules 1 and 5). Takes out
-    ``unknown_school``, ``unknown_pupil``, ``ambiguous_pupil``.
+    ``exceptions`` (not_on_roll, outside_calendar, upn_invalid, upn_shared, school_not_open; rules 1, 5 and 12). Takes
+    out ``unknown_school``, ``unknown_pupil``, ``ambiguous_pupil``.
     """
     world = context.world
     school = world.schools.rows(context.decoded.messages["urn"].to_numpy())[marks["message"].to_numpy()]
@@ -154,10 +154,14 @@ def identify(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
     canonical = marks["canonical"].to_numpy()
     exceptions = np.zeros(len(marks), np.uint32)
     exceptions[~on_roll & (canonical != world.code_map.number_of("Z"))] |= BIT["not_on_roll"]
-    closed = ~world.schools.open_on(school, day) & ~np.isin(
-        canonical, [world.code_map.number_of("#"), world.code_map.number_of(codes.NO_MARK)]
+    no_school = ~world.schools.existed_on(school, day)
+    closed = (
+        ~no_school
+        & ~world.schools.open_on(school, day)
+        & ~np.isin(canonical, [world.code_map.number_of("#"), world.code_map.number_of(codes.NO_MARK)])
     )
     exceptions[closed] |= BIT["outside_calendar"]
+    exceptions[no_school & (canonical != world.code_map.number_of(codes.NO_MARK))] |= BIT["school_not_open"]
     exceptions[pupils.flags & people.FLAG_UPN_INVALID != 0] |= BIT["upn_invalid"]
     exceptions[pupils.flags & people.FLAG_UPN_SHARED != 0] |= BIT["upn_shared"]
     headline = world.schools.in_headline[np.maximum(school, 0)] & known_school if len(world.schools) else known_school
@@ -358,7 +362,8 @@ def find_first(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, lis
     """Tell the first mark of a pupil and session, which counts as it is, from those that the rule must choose among.
 
     Needs ``verdict``. Adds ``alone``: accepted, of a session (rule 7), no deletion, no evidence (rule 17), of a pupil
-    without an alias, and nothing was said about its pupil and session before, by any source. Takes nothing out.
+    without an alias, of a day on which the school was open (rule 12), and nothing was said about its pupil and session
+    before, by any source. Takes nothing out.
     """
     if context.pupil_sessions is None:
         return marks.with_columns(pl.lit(False).alias("alone")), []
@@ -379,6 +384,7 @@ def find_first(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, lis
         alone &= ~np.isin(marks["pupil_id"].to_numpy(), context.world.aliased)
     # A deletion may be of a date that was not looked up.
     alone &= ~marks["deleted"].to_numpy() & ~marks["stands"].to_numpy()
+    alone &= marks["exceptions"].to_numpy() & BIT["school_not_open"] == 0
     return marks.with_columns(pl.Series("alone", alone)), []
 
 

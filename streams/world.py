@@ -51,12 +51,17 @@ class Schools:
     """Known schools with the days each is open; URNs in ascending order, a row each."""
 
     def __init__(self, schools: pa.Table, calendar: pa.Table) -> None:
-        """``schools``: urn, phase, state_funded; ``calendar``: urn, first_day, last_day of open spans (inclusive)."""
+        """``schools``: urn, phase, state_funded, opened_on, closed_on; ``calendar``: urn, first_day, last_day of open
+        spans; all days inclusive.
+        """
         frame = pl.DataFrame(schools).unique("urn", keep="last").sort("urn")
         self._urns = frame["urn"].cast(pl.UInt32).to_numpy()
         self.in_headline = (
             frame["phase"].cast(pl.String).is_in(list(HEADLINE_PHASES)) & frame["state_funded"].cast(pl.Boolean)
         ).to_numpy()
+        self._first_of, self._last_of = (
+            frame[name].cast(pl.Date).cast(pl.Int32).to_numpy() for name in ("opened_on", "closed_on")
+        )
         spans = pl.DataFrame(calendar).with_columns(
             pl.col("first_day").cast(pl.Date).cast(pl.Int32), pl.col("last_day").cast(pl.Date).cast(pl.Int32)
         )
@@ -88,6 +93,13 @@ class Schools:
             return np.full(len(urns), -1, np.int64)
         at = np.minimum(np.searchsorted(self._urns, urns), len(self._urns) - 1)
         return np.where(self._urns[at] == urns, at, -1).astype(np.int64)
+
+    def existed_on(self, rows: npt.NDArray[np.int64], days: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Whether the day lies between the first and the last of the school of each row (rule 12); True for -1."""
+        if not len(self._urns):
+            return np.ones(len(rows), np.bool_)
+        at = np.maximum(rows, 0)
+        return np.asarray((rows < 0) | ((days >= self._first_of[at]) & (days <= self._last_of[at])))
 
     def open_on(self, rows: npt.NDArray[np.int64], days: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Whether the school of each row is open on the day; days outside the loaded academic years are not."""
@@ -216,6 +228,7 @@ class World:
 
 _EMPTY_SCHOOLS = pa.table(
     {"urn": pa.array([], pa.uint32()), "phase": pa.array([], pa.string()), "state_funded": pa.array([], pa.bool_())}
+    | {name: pa.array([], pa.date32()) for name in ("opened_on", "closed_on")}
 )
 _EMPTY_CALENDAR = pa.table(
     {"urn": pa.array([], pa.uint32()), "first_day": pa.array([], pa.date32()), "last_day": pa.array([], pa.date32())}

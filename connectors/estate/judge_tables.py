@@ -10,7 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from connectors.estate.judge_ledger import CurrentKey, Expected, judge_ledger
-from connectors.estate.marks import Outcome, Place
+from connectors.estate.marks import Key, Outcome, Place
 from connectors.estate.pupils import UPN_SHARED, year_name
 from connectors.estate.topic_log import Logged
 from connectors.estate.verdict import Finding
@@ -59,7 +59,8 @@ def judge_tables(estate: Estate, client: Any, expected: Expected, group: str) ->
     """A finding for each table."""
     tables = _Tables(estate, client, expected, {}, {})
     findings = {"crosswalk": _crosswalk(tables), "mark_event": _mark_event(tables)}
-    findings["mark_assertion"] = _mark_assertion(tables)
+    findings["mark_assertion"] = _latest_of_records(tables, "mark_assertion", expected.model.assertions())
+    findings["period_current"] = _latest_of_records(tables, "period_current", expected.model.lessons())
     findings["mark_current"], scopes = _mark_current(tables)
     findings["school_session"] = _school_session(tables, scopes)
     findings["quarantine"] = _quarantine(tables)
@@ -170,17 +171,14 @@ def _differing(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]
     return [name for name, value in wanted.items() if found[name] != value]
 
 
-def _mark_assertion(tables: _Tables) -> Finding:
+def _latest_of_records(tables: _Tables, table: str, wanted: Mapping[Key, tuple[Place, Outcome]]) -> Finding:
     finding = Finding()
-    wanted = {
-        (key.urn, key.pupil, key.session_date, key.session, key.source, key.record_id): (place, outcome)
-        for key, (place, outcome) in tables.expected.model.assertions().items()
-    }
     seen = set()
-    for row in tables.rows("mark_assertion"):
+    for row in tables.rows(table):
         finding.rows += 1
         pupil = tables.pupil_of.get((row["urn"], row["pupil_id"]))
-        key = (row["urn"], pupil, row["session_date"], row["session"], row["source"], row["record_id"])
+        names = ("session_date", "session", "period", "source", "record_id")
+        key = Key(row["urn"], pupil, *(row[name] for name in names))
         about = f"school {key[0]}, {key[2]} {key[3]}"
         if key not in wanted or key in seen:
             finding.add("duplicated", f"{about}: {'there twice' if key in seen else 'not expected'}")

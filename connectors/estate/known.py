@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,6 +33,7 @@ class World:
 
     pupils: by (urn, scheme, ref). enrolments: first and last day by (urn, pupil), None while on roll. maps: entries by
     scheme. open_on: whether a school is open on a day. loaded: whether a day lies in an academic year that is known.
+    lives: first and last day by urn (rule 12), None where nobody says; a school that is not there is open always.
     """
 
     schools: frozenset[int]
@@ -41,6 +42,7 @@ class World:
     maps: Mapping[str, Sequence[MapEntry]]
     open_on: Callable[[int, date], bool]
     loaded: Callable[[date], bool]
+    lives: Mapping[int, tuple[date | None, date | None]] = field(default_factory=dict)
 
     @cached_property
     def _entries(self) -> dict[tuple[str, str], list[MapEntry]]:
@@ -56,6 +58,11 @@ class World:
             if (entry.valid_from or date.min) <= day <= (entry.valid_to or date.max):
                 return entry.canonical_code
         return ""
+
+    def existed(self, urn: int, day: date) -> bool:
+        """Whether the day lies between the school's first and its last (rule 12)."""
+        first, last = self.lives.get(urn, (None, None))
+        return (first or date.min) <= day <= (last or date.max)
 
     def on_roll(self, urn: int, pupil: Hashable, day: date) -> bool:
         """Whether an enrolment of the pupil at the school covers the day."""

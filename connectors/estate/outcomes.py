@@ -77,6 +77,7 @@ class ReferenceModel:
     _replayed: set[tuple[str, int, int, int]] = field(default_factory=set)
     _records: dict[tuple[int, str, str], tuple[Key, int]] = field(default_factory=dict)
     _assertions: dict[Key, tuple[Place, Outcome]] = field(default_factory=dict)
+    _lessons: dict[Key, tuple[Place, Outcome]] = field(default_factory=dict)
 
     def refuse(self, arrival: Arrival, reason: str) -> None:
         """A message that cannot be decoded, or whose key is not its URN, is quarantined whole."""
@@ -139,17 +140,23 @@ class ReferenceModel:
         """The latest assertion of each key that is of a session, not superseded: what mark_assertion must hold."""
         return self._assertions
 
+    def lessons(self) -> Mapping[Key, tuple[Place, Outcome]]:
+        """The same of each key that is of a lesson (rule 7): what period_current must hold."""
+        return self._lessons
+
     def current(self) -> dict[tuple[int, Hashable, date, str], CurrentMark]:
         """The mark that must stand by (urn, pupil, session date, session); nothing stands at keys that are absent.
 
         Withdrawn and deleted assertions do not stand (rule 3); within a source the latest wins, between sources a
         definite code before N and unmapped ones, then MIS before register, then the later; of one millisecond a hash of
         source and record id. Kiosks decide nothing
-        (rule 17).
+        (rule 17), and no mark of a day on which its school was not open (rule 12).
         """
         standing: dict[tuple[int, Hashable, date, str], dict[str, tuple[Place, Outcome]]] = defaultdict(dict)
         for key, (place, outcome) in self._assertions.items():
             if outcome.deleted or outcome.canonical_code == NO_MARK or outcome.kind == "kiosk":
+                continue
+            if not self.world.existed(key.urn, key.session_date):
                 continue
             sources = standing[key.urn, key.pupil, key.session_date, key.session]
             held = sources.get(key.source)
@@ -212,12 +219,15 @@ class ReferenceModel:
         return "ambiguous_pupil" if known.pupil is None else ""
 
     def _findings(self, key: Key, canonical: str, asserted_ms: int) -> set[str]:
-        """Exceptions of rules 1, 2 and 4. Z needs no enrolment and # no open day; a withdrawal is no mark at all."""
+        """Exceptions of rules 1, 2, 4, 12. Z needs no enrolment and # no open day; a withdrawal is no mark at all."""
         found = set()
         day = key.session_date
         if canonical != "Z" and not self.world.on_roll(key.urn, key.pupil, day):
             found.add("not_on_roll")
-        if canonical not in ("#", NO_MARK) and not self.world.open_on(key.urn, day):
+        if not self.world.existed(key.urn, day):
+            if canonical != NO_MARK:
+                found.add("school_not_open")
+        elif canonical not in ("#", NO_MARK) and not self.world.open_on(key.urn, day):
             found.add("outside_calendar")
         if canonical != NO_MARK and day > _london_day(asserted_ms // _HOUR_MS):
             found.add("dated_ahead")
@@ -295,11 +305,12 @@ class ReferenceModel:
         record = (key.urn, key.source, key.record_id)
         if key.record_id and (record not in self._records or self._records[record][1] <= outcome.version):
             self._records[record] = (key, outcome.version)
-        if key.period or outcome.superseded:
+        if outcome.superseded:
             return
-        held = self._assertions.get(key)
+        latest = self._lessons if key.period else self._assertions
+        held = latest.get(key)
         if held is None or held[1].version <= outcome.version:
-            self._assertions[key] = (place, outcome)
+            latest[key] = (place, outcome)
 
 
 def _latest(held: tuple[Place, Outcome]) -> tuple[int, int]:

@@ -46,6 +46,12 @@ def register(group: typer.Typer) -> None:
         "valid_to,weekdays,weeks,groups,period, as 140001,7A,AM,08:45,09:15,2025-09-01,,1;2;3;4;5,A,, or the same as a "
         "JSON array.",
     )(load_timetable)
+    group.command(
+        "amendment-windows",
+        epilog="Example: [bold]rollcall reference load amendment-windows windows.csv[/bold]. The file: "
+        "urn,school_days,valid_from and, where wanted, valid_to, as *,5,2025-09-01; 140001,10,2025-09-01,2025-12-19, "
+        "or the same as a JSON array; * is every school without a window of its own.",
+    )(load_amendment_windows)
 
 
 def load_gias(
@@ -111,6 +117,37 @@ def load_timetable(
     from connectors.reference.timetable import read_timetables
 
     _load(load_timetables, read_timetables(file), "schools", home, as_json)
+
+
+def load_amendment_windows(
+    file: Annotated[Path, typer.Argument(help="CSV, UTF-8, or JSON.")], home: Home = None, as_json: Json = False
+) -> None:
+    """Put amendment windows in force: in how many school days after its session a mark may be amended.
+
+    The file is all windows there are, by school and session date. With a row that cannot be read nothing of it comes
+    in force; exit code 1. `rollcall ask amendments` goes by them."""
+    from connectors.reference.amendment_windows import read_windows
+    from connectors.reference.load import Loaded
+    from rollcall.errors import UsageError
+    from rollcall.settings import Settings
+    from sinks.amendment_windows import Window, publish
+    from sinks.clickhouse import connect
+
+    table = read_windows(file)
+    loaded = Loaded(table.rows, table.frame["urn"].n_unique(), wrong={table.name: table.wrong})
+    if table.wrong:
+        loaded.withheld, loaded.keys = loaded.keys, 0
+    elif not table.rows:
+        raise UsageError(f"{file}: holds no window")
+    else:
+        rows = table.frame.select(Window._fields).iter_rows()
+        client = connect((Settings.load(home=home) if home is not None else Settings.load()).clickhouse)
+        try:
+            changed = publish(client, [Window(*row) for row in rows])
+        finally:
+            client.close()
+        loaded.published, loaded.unchanged = (loaded.keys, 0) if changed else (0, loaded.keys)
+    _tell(loaded, "schools", as_json)
 
 
 def _load(

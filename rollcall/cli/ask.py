@@ -1,4 +1,4 @@
-"""`rollcall ask`: what is not marked, contradicted, amended too late, unexplained, or always late."""
+"""`rollcall ask`: what is not marked, contradicted, amended too late, unexplained, always late, or odd."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WHAT = {
 From = Annotated[str, typer.Option("--from", help="First session date.", metavar="YYYY-MM-DD")]
 To = Annotated[str | None, typer.Option("--to", help="Last session date; the first when not given.")]
 School = Annotated[list[int] | None, typer.Option("--school", help="URN; may be given several times.", metavar="URN")]
-Window = Annotated[int, typer.Option(min=0, help="School days in which a mark may be amended and an N stand.")]
+Standing = Annotated[int, typer.Option("--window", min=0, help="School days in which an N may stand.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -39,6 +39,11 @@ def register(app: typer.Typer) -> None:
             help=_WHAT[name],
             epilog=f"Example: [bold]rollcall ask {name} --from 2025-09-08 --to 2025-09-12[/bold].",
         )(command)
+    asking.command(
+        "quality",
+        epilog="Examples: [bold]rollcall ask quality[/bold]; "
+        "[bold]rollcall ask quality --date 2025-09-10 --json[/bold].",
+    )(quality)
     app.add_typer(asking, name="ask")
 
 
@@ -51,13 +56,22 @@ def conflicts(first: From, last: To = None, school: School = None, as_json: AsJs
 
 
 def amendments(
-    first: From, last: To = None, school: School = None, window: Window = 5, as_json: AsJson = False
+    first: From,
+    last: To = None,
+    school: School = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="School days in which a mark may be amended.", show_default="as loaded for the school, else 5"
+        ),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     _answer("amendments", first, last, school, as_json, window=window)
 
 
 def unexplained(
-    first: From, last: To = None, school: School = None, window: Window = 5, as_json: AsJson = False
+    first: From, last: To = None, school: School = None, window: Standing = 5, as_json: AsJson = False
 ) -> None:
     _answer("unexplained", first, last, school, as_json, window=window)
 
@@ -73,8 +87,48 @@ def late(
     _answer("late", first, last, school, as_json, least=least, percent=percent)
 
 
+def quality(
+    day: Annotated[
+        str | None, typer.Option("--date", help="Session date.", metavar="YYYY-MM-DD", show_default="today")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is odd about a day, by kind: schools' days as a whole, accepted marks with a finding, marks refused.
+
+    Each kind says what it is; when it matters and how to resolve it is in --json and in docs/data-quality.md."""
+    from datetime import UTC, datetime
+
+    from rollcall.cli import _dates
+    from rollcall.cli._listed import table
+    from rollcall.domain.clock import london_date
+    from rollcall.settings import Settings
+    from sinks.clickhouse import connect
+    from sinks.quality import kinds_found
+
+    asked = london_date(datetime.now(UTC)) if day is None else _dates.day("--date", day)
+    client = connect(Settings.load().clickhouse)
+    try:
+        found = kinds_found(client, asked)
+    finally:
+        client.close()
+    if as_json:
+        document = {"session_date": asked.isoformat(), "findings": [one.as_json() for one in found]}
+        typer.echo(json.dumps(document, indent=2))
+    elif found:
+        rows = ((one.kind, one.of, one.found, one.schools, one.what) for one in found)
+        table(("Finding", "Of", "Found", "Schools", "What it is"), rows)
+    else:
+        typer.echo(f"Nothing odd was found of {asked}.")
+
+
 def _answer(
-    question: str, first: str, last: str | None, school: list[int] | None, as_json: bool, **measure: int
+    question: str,
+    first: str,
+    last: str | None,
+    school: list[int] | None,
+    as_json: bool,
+    window: int | None = None,
+    **measure: int,
 ) -> None:
     from datetime import UTC, datetime
 
@@ -88,7 +142,7 @@ def _answer(
     since, until = _dates.day("--from", first), _dates.day("--to", last or first)
     if until < since:
         raise UsageError(f"--to {until} is before --from {since}")
-    asked = Asked(since, until, london_date(datetime.now(UTC)), tuple(school or ()), **measure)
+    asked = Asked(since, until, london_date(datetime.now(UTC)), tuple(school or ()), window=window, **measure)
     client = connect(Settings.load().clickhouse)
     try:
         rows = answer(client, question, asked)

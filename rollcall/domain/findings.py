@@ -108,6 +108,13 @@ EXCEPTIONS: tuple[Finding, ...] = (
         "The order of two marks made within that hour may be the other way round.",
         "Have the source send times with their offset.",
     ),
+    Finding(
+        "school_not_open",
+        "The session date lies before the first day of this school (URN), or after its last, by GIAS.",
+        "The mark is kept and adds nothing to any figure: that date belongs to the school before or after this one.",
+        "Nothing, for a successor that tells its predecessor's dates. Else correct the URN, or load GIAS with the right"
+        " days: figures follow by themselves.",
+    ),
 )
 
 #: Why a mark or a message is in quarantine. A mark gets the first that applies, in the order docs/rules.md gives.

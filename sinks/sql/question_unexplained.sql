@@ -20,5 +20,5 @@ LEFT JOIN
 ) AS c ON c.urn = n.urn AND c.session_date = n.session_date
 ASOF LEFT JOIN schools AS s ON s.urn = n.urn AND s.valid_from <= n.session_date
 GROUP BY session_date, urn, session, year_group
-HAVING school_days > {window:UInt32}
+HAVING school_days > coalesce({window:Nullable(UInt32)}, 5)
 ORDER BY session_date, school_name, urn, session, year_group

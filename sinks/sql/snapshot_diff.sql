@@ -2,7 +2,7 @@
 -- Read by sinks/snapshots.py for `rollcall snapshot diff`, of the schools and sources that gave a page to either cut.
 --
 -- Known at an instant is what was taken in by then (ingested_at, which no later event moves: rule 9). Of it, by the rules of
--- derive_current.sql: within a record the latest version; within a source what is deleted or withdrawn ('-', rule 3) does not
+-- derive_current.sql: nothing of a day on which the URN was not open (rule 12); within a record the latest version; within a source what is deleted or withdrawn ('-', rule 3) does not
 -- stand, of the rest the latest. So a mark here is what one source asserts of a pupil and session; sources are not weighed.
 --
 -- A code is the national one by the map in force on arrival; one that no map knew is '?' and the code as received (rule 2). ''
@@ -31,6 +31,7 @@ FROM
                 multiIf(deleted, '-', canonical_code = '', concat('?', raw_code), toString(canonical_code)) AS code
             FROM mark_event
             WHERE session_date = {day:Date} AND period = '' AND NOT superseded
+              AND urn NOT IN (SELECT urn FROM school_life FINAL WHERE NOT {day:Date} BETWEEN opened_on AND closed_on)
               AND (urn, source) IN
               (
                   SELECT urn, source FROM register_receipt WHERE snapshot IN ({label_a:String}, {label_b:String})

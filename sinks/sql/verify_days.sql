@@ -7,6 +7,7 @@ FROM
     UNION ALL SELECT DISTINCT session_date, 0 FROM mark_assertion
     UNION ALL SELECT DISTINCT session_date, 0 FROM mark_current
     UNION ALL SELECT DISTINCT session_date, 0 FROM school_session
+    UNION ALL SELECT DISTINCT session_date, 0 FROM period_current
 )
 WHERE {day:Nullable(Date)} IS NULL OR session_date = {day:Nullable(Date)}
 GROUP BY session_date

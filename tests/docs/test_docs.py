@@ -14,6 +14,7 @@ import yaml
 from rollcall.cli._page import page
 from rollcall.cli.app import build
 from rollcall.domain.findings import EXCEPTION_NAMES, QUARANTINE_NAMES
+from rollcall.domain.quality import QUALITY
 from rollcall.failpoints import FAIL_POINTS, REPLAY_POINTS
 from streams.steps import STEPS
 
@@ -110,6 +111,17 @@ def test_the_runbook_knows_every_alert_and_every_finding() -> None:
     assert names
     assert [name for name in names if f"\n### {name}\n" not in text] == []
     assert [name for name in (*QUARANTINE_NAMES, *EXCEPTION_NAMES) if f"`{name}`" not in text] == []
+
+
+def test_the_page_on_data_quality_says_of_every_kind_what_the_list_says() -> None:
+    text = " ".join(_text(ROOT / "docs/data-quality.md").split())
+    for one in QUALITY:
+        said = (
+            f"## quality_{one.name} - *What it is*: {one.what} - *When it matters*: {one.when_it_matters}"
+            f" - *How to resolve it*: {one.how_to_resolve}"
+        )
+        assert said in text, one.name
+    assert text.count("## quality_") == len(QUALITY)
 
 
 def test_every_rule_that_code_names_is_written_down() -> None:

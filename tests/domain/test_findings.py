@@ -10,7 +10,7 @@ from rollcall.domain import findings
 
 def test_the_bits_never_move() -> None:
     """Rows that are written carry these bits: an exception is added at the end, and none is taken out."""
-    assert findings.EXCEPTION_NAMES[:13] == (
+    assert findings.EXCEPTION_NAMES[:14] == (
         "not_on_roll",
         "outside_calendar",
         "dated_ahead",
@@ -24,6 +24,7 @@ def test_the_bits_never_move() -> None:
         "more_marks_than_roll",
         "dual_registration",
         "ambiguous_time",
+        "school_not_open",
     )
     assert findings.BIT["not_on_roll"] == 1
     assert findings.BIT["ambiguous_time"] == 4096

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -327,3 +328,16 @@ def test_a_message_refused_whole_is_one_entry(school: OneSchool) -> None:
     school.refuse(Arrival("r", 3, 7, 0), "undecodable")
     assert [(tuple(place), one.reason) for place, one in school.outcomes.items()] == [(("r", 3, 7, -1), "undecodable")]
     assert not school.receipts
+
+
+def test_marks_of_days_on_which_the_school_was_not_open_stand_nowhere_rule_12() -> None:
+    model = OneSchool()
+    model.world = replace(model.world, lives={URN: (date(2025, 9, 10), date(2025, 9, 11))})
+    for day in (8, 9, 10, 11, 12):
+        (told,) = model.register("09:00", "/", session_date=date(2025, 9, day))
+        found = {"school_not_open"} if day not in (10, 11) else set()
+        assert set(names_of(told.exceptions)) - {"dated_ahead"} == found, day
+    (withdrawn,) = model.register("09:10", "-", session_date=date(2025, 9, 9))
+    assert withdrawn.exceptions == 0
+    assert {day.day for _, _, day, _ in model.current()} == {10, 11}
+    assert len(model.assertions()) == 5

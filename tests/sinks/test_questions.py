@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from rollcall.cli.app import build
 from rollcall.domain.codes import CODES
 from rollcall.errors import UsageError
 from rollcall.settings import Settings
+from sinks.amendment_windows import in_force
 from sinks.questions import Asked, answer
 from tests.sinks import rows
 
@@ -103,6 +105,51 @@ def test_amendments_are_late_by_the_schools_own_school_days(week: Any) -> None:
     ]
     assert only(ask(week, "amendments", window=4), "urn", "school_days") == [(OTHER, 5)]
     assert ask(week, "amendments", window=5) == []
+
+
+def test_the_window_is_the_schools_own_on_that_date_then_that_of_every_school_then_five(
+    week: Any, run: Any, tmp_path: Path
+) -> None:
+    at = datetime(2025, 9, 17, 12, tzinfo=UTC)
+    rows.history(week, [rows.mark(urn * 10, "I", urn=urn, amended_at=at, **AMENDED) for urn in (URN, OTHER)])
+
+    def load(*lines: str) -> str:
+        file = tmp_path / "windows.csv"
+        file.write_text("\n".join(["urn,school_days,valid_from,valid_to", *lines]), encoding="utf-8")
+        return str(run("reference", "load", "amendment-windows", str(file)).stdout)
+
+    def late(**asked: Any) -> list[tuple[Any, ...]]:
+        return only(ask(week, "amendments", **asked), "urn", "school_days", "window")
+
+    assert late() == [], "4 and 5 school days, and 5 are allowed"
+    assert "2 published" in load("*,4,2025-09-01,", f"{URN},3,2025-09-01,2025-09-30", f"{URN},9,2025-10-01,")
+    assert late() == [(OTHER, 5, 4), (URN, 4, 3)]
+    assert late(window=5) == []
+    assert "2 unchanged" in load(f"{URN},9,2025-10-01,", "*,4,2025-09-01,", f"{URN},3,2025-09-01,2025-09-30")
+    assert "1 published" in load("*,4,2025-09-11,")
+    assert late() == [], "the whole file is the version; no window holds for the tenth"
+    assert [one.urn for one in in_force(week)] == [0]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("x,5,2025-09-01", "urn: 'x' is no URN"),
+        ("1,-1,2025-09-01", "school_days: '-1' is no number"),
+        ("1,191,2025-09-01", "school_days: 191 are more than"),
+        ("1,5,September", "valid_from: 'September' is no date"),
+        ("*,5,2025-10-01", "valid_from: 2025-10-01 has a window"),
+    ],
+)
+def test_windows_with_a_row_that_cannot_be_read_come_not_in_force(
+    week: Any, run: Any, tmp_path: Path, line: str, said: str
+) -> None:
+    file = tmp_path / "windows.csv"
+    file.write_text(f"urn,school_days,valid_from\n*,3,2025-09-01\n{line}\n", encoding="utf-8")
+    result = run("reference", "load", "amendment-windows", str(file))
+    assert result.exit_code == 1
+    assert f"line 3, {said}" in result.stderr
+    assert in_force(week) == []
 
 
 def test_an_n_is_unexplained_after_the_window_and_not_once_it_was_resolved(week: Any) -> None:

@@ -48,7 +48,7 @@ def checked(client: Any) -> Verification:
 def test_what_derive_made_is_equal(db: Any) -> None:
     result = checked(db)
     assert result.differences == []
-    assert dict(result.compared) == {"mark_assertion": 5, "mark_current": 4, "school_session": 2}
+    assert dict(result.compared) == {"mark_assertion": 5, "mark_current": 4, "school_session": 2, "period_current": 1}
     assert result.as_json()["equal"] is True
 
 
@@ -133,7 +133,7 @@ def test_a_day_cut_into_slices_is_whole(db: Any, monkeypatch: pytest.MonkeyPatch
     rows.history(db, [rows.mark(30, urn=100050, batch=10)], derived=False)
     monkeypatch.setattr("sinks.verify._SLICE", 2)
     result = checked(db)
-    assert dict(result.compared) == {"mark_assertion": 12, "mark_current": 10, "school_session": 8}
+    assert dict(result.compared) == {"mark_assertion": 12, "mark_current": 10, "school_session": 8, "period_current": 1}
     assert {(one.table, one.urn) for one in result.differences} == {
         ("mark_current", 100050),
         ("school_session", 100050),
@@ -147,7 +147,7 @@ def test_days_compared_together_are_told_apart(db: Any) -> None:
     seen: list[tuple[Any, int, int]] = []
     result = verify(db, on_day=lambda day, done, all_days: seen.append((day, done, all_days)), tries=1)
     assert seen == [(rows.DAY, 0, 4)]
-    assert dict(result.compared) == {"mark_assertion": 14, "mark_current": 10, "school_session": 4}
+    assert dict(result.compared) == {"mark_assertion": 14, "mark_current": 10, "school_session": 4, "period_current": 1}
     assert {(one.table, one.kind, one.session_date) for one in result.differences} == {
         ("mark_current", "missing", days[1]),
         ("school_session", "missing", days[1]),
@@ -162,7 +162,7 @@ def test_days_too_many_to_be_compared_at_once_are_cut_between_days(db: Any, monk
     seen: list[tuple[Any, int, int]] = []
     result = verify(db, on_day=lambda day, done, all_days: seen.append((day, done, all_days)), tries=1)
     assert result.equal
-    assert dict(result.compared) == {"mark_assertion": 13, "mark_current": 12, "school_session": 6}
+    assert dict(result.compared) == {"mark_assertion": 13, "mark_current": 12, "school_session": 6, "period_current": 1}
     # The first day holds more than a slice; it has one school, so it is compared whole.
     assert seen == [(rows.DAY, 0, 5), (days[0], 1, 5), (days[2], 3, 5)]
 
@@ -181,3 +181,20 @@ def test_repair_cannot_take_back_what_no_history_has(db: Any) -> None:
     db.command("DELETE FROM mark_event WHERE pupil_id = 1")
     repair(db, verify(db, tries=1).differences)
     assert "surplus" in {one.kind for one in verify(db, tries=1).differences}
+
+
+def test_marks_of_lessons_are_compared_and_made_again_like_the_others_rule_7(db: Any) -> None:
+    later = datetime(2025, 9, 10, 11, tzinfo=UTC)
+    rows.history(db, [rows.mark(5, "/", period="P3", offset=60, asserted_at=later), rows.mark(6, "L", period="P4")])
+    assert checked(db).equal
+    stood = db.query("SELECT * FROM period_current FINAL ORDER BY pupil_id").result_rows
+    db.command("DELETE FROM period_current WHERE pupil_id = 5")
+    db.command("ALTER TABLE period_current UPDATE raw_code = 'I' WHERE pupil_id = 6 SETTINGS mutations_sync = 2")
+    differences = checked(db).differences
+    assert {(one.table, one.kind, one.rows) for one in differences} == {
+        ("period_current", "missing", 1),
+        ("period_current", "differs", 1),
+    }
+    repair(db, differences)
+    assert checked(db).equal
+    assert db.query("SELECT * FROM period_current FINAL ORDER BY pupil_id").result_rows == stood

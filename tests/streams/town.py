@@ -71,6 +71,8 @@ class StubReader:
                 "urn": pa.array([URN, OTHER_URN], pa.uint32()),
                 "phase": ["Primary", "Secondary"],
                 "state_funded": [True, True],
+                "opened_on": [OPEN_START, OPEN_START],
+                "closed_on": [OPEN_END, OPEN_END],
             }
         )
 
