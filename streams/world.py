@@ -1,4 +1,4 @@
-"""What the worker knows beside the marks: schools, calendars, pupils, aliases and code maps. In columns of ClickHouse."""
+"""What the worker knows beside the marks: schools, calendars, pupils, aliases and code maps, in columns."""
 
 from __future__ import annotations
 
