@@ -28,9 +28,9 @@ from schemas.people import Reference, mentions, without
 from schemas.registry import Registry, UnknownSchemaId
 from schemas.topics import TOPICS
 
-__all__ = ["ROSTERS", "Copy", "delete", "find", "rosters_without"]
+__all__ = ["ROSTERS", "Copy", "aliases_without", "delete", "find", "rosters_without"]
 
-ROSTERS = "reference.roster.v1"
+ROSTERS, _ALIASES = "reference.roster.v1", "reference.pupil-alias.v1"
 #: Topics that name pupils.
 _SEARCHED = (*(topic.name for topic in TOPICS if topic.kind == "attendance"), "attendance.kiosk.v1", ROSTERS)
 #: How long Kafka may take to answer, in seconds.
@@ -90,6 +90,13 @@ def rosters_without(settings: Settings, copies: Sequence[Copy], named: Mapping[i
             again = {**without(record, named[urn]), "taken_at": record["taken_at"] + timedelta(milliseconds=1)}
             publisher.publish(ROSTERS, str(urn).encode(), encoder.encode(ROSTERS, again)).result()
     return sorted(latest)
+
+
+def aliases_without(settings: Settings, pupil_ids: Sequence[int]) -> None:
+    """Take what is said of these numbers off the topic of aliases, the compacted topic's way: a key without a value."""
+    with Publisher(settings.kafka.client_config()) as publisher:
+        for pupil_id in pupil_ids:
+            publisher.publish(_ALIASES, str(pupil_id).encode(), None).result()
 
 
 def delete(settings: Settings, copies: Sequence[Copy]) -> dict[tuple[str, int], int]:

@@ -17,7 +17,7 @@ from rollcall.errors import UsageError
 from sinks.derive import derive_counts
 from sinks.statements import load
 
-__all__ = ["erase", "forget", "names", "pupil", "record", "remains", "schools_on_roll"]
+__all__ = ["erase", "forget", "names", "numbers", "pupil", "record", "remains", "schools_on_roll"]
 
 #: A mutation is over when its statement is.
 _WHOLE = {"mutations_sync": 2}
@@ -43,6 +43,24 @@ def pupil(client: Client, said: str) -> int:
         several = f"names {len(found)} pupils: give the pupil_id" if found else "names nobody"
         raise UsageError(f"that reference of school {urn} {several}")
     return int(found[0])
+
+
+def numbers(client: Client, pupil_id: int) -> list[int]:
+    """Every pupil_id of the child whom `pupil_id` means: itself, and those that are merged with it.
+
+    Raises UsageError where a split is in force: what is the child's and what another's must be settled first.
+    """
+    found: list[int] = []
+    open_ends = [pupil_id]
+    while open_ends:
+        one = open_ends.pop()
+        if one not in found:
+            found.append(one)
+            merged, splits = client.query(load("erase_linked"), parameters={"pupil": one}).result_rows[0]
+            if splits:
+                raise UsageError(f"{one} is split: `rollcall identity undo`, or settle whose marks are whose, first")
+            open_ends += merged
+    return found
 
 
 def names(client: Client, pupil_id: int) -> dict[int, set[tuple[str, str]]]:
@@ -77,7 +95,13 @@ def erase(
     asked = {"pupil": pupil_id, "batch": batch}
     client.command(load("erase_account"), parameters=asked, settings=_INSERT)
     client.command(load("erase_touch"), parameters=asked, settings=_INSERT)
-    erased = {"register_receipt": _receipts(client, reasserted), "kiosk_event": _sign_ins(client, named)}
+    client.command(load("erase_alias_number"), parameters=asked, settings=_INSERT)
+    said_of = "kind = 'pupil-alias' AND key = toString({pupil:UInt64})"
+    erased = {
+        "register_receipt": _receipts(client, reasserted),
+        "kiosk_event": _sign_ins(client, named),
+        "reference_version": _delete(client, "reference_version", said_of, asked),
+    }
     tables = _tables(client)
     for table in [*(name for name in tables if name not in _LAST), *_LAST]:
         if table == _LAST[0]:

@@ -65,24 +65,26 @@ def erase(
     settings = Settings.load()
     client = connect(settings.clickhouse)
     try:
-        pupil_id = erasure.pupil(client, who)
-        named = erasure.names(client, pupil_id)
+        pupils = {one: erasure.names(client, one) for one in erasure.numbers(client, erasure.pupil(client, who))}
+        named = _together(pupils)
         copies = kafka_copies.find(settings, named)
         if dry_run:
-            _say(as_json, held=erasure.remains(client, pupil_id, named), kafka=_by_topic(copies))
+            _say(as_json, held=_left(client, pupils), kafka=_by_topic(copies))
             return
         if not reason:
             raise UsageError("say why with --reason: it is kept, the pupil is not")
-        if (schools := erasure.schools_on_roll(client, pupil_id, london_date(now()))) and not although_on_roll:
+        today = london_date(now())
+        on_roll = sorted({urn for one in pupils for urn in erasure.schools_on_roll(client, one, today)})
+        if on_roll and not although_on_roll:
             raise UsageError(
-                f"on roll today at {', '.join(map(str, schools))}: the next roster would bring the pupil back. Take"
+                f"on roll today at {', '.join(map(str, on_roll))}: the next roster would bring the pupil back. Take"
                 " them out at the source first, or say --although-on-roll"
             )
         if late := untaken(settings, client, [(one.topic, one.partition, one.offset) for one in copies]):
             raise UsageError(f"{late} messages about the pupil are not taken in yet: start the workers, then try again")
-        erased = _erase(settings, client, pupil_id, named, copies, keep_kafka=keep_kafka, wait=wait)
+        erased = _erase(settings, client, pupils, copies, keep_kafka=keep_kafka, wait=wait)
         erasure.record(client, "pupil", reason, date(1970, 1, 1), erased)
-        left = erasure.remains(client, pupil_id, named)
+        left = _left(client, pupils)
         on_kafka = _by_topic(kafka_copies.find(settings, named))
         _say(as_json, erased=erased, held=left, kafka=on_kafka)
     finally:
@@ -93,7 +95,7 @@ def erase(
 
 
 def _erase(
-    settings: Settings, client: Client, pupil_id: int, named: _Named, copies: Sequence[Copy], *, keep_kafka: bool,
+    settings: Settings, client: Client, pupils: Mapping[int, _Named], copies: Sequence[Copy], *, keep_kafka: bool,
     wait: float,
 ) -> dict[str, int]:  # fmt: skip
     """Workers forget the pupil first, so that nothing comes after; then Kafka, the bytes in quarantine, the tables."""
@@ -102,15 +104,38 @@ def _erase(
     from sinks import erasure
     from streams.erasing import mask_quarantine, reasserted
 
-    erasure.forget(client, pupil_id, list(named))
+    named = _together(pupils)
+    for pupil_id, names in pupils.items():
+        erasure.forget(client, pupil_id, list(names))
     kafka_copies.rosters_without(settings, copies, named)
+    if len(pupils) > 1:
+        kafka_copies.aliases_without(settings, list(pupils))
     time.sleep(wait)
     if not keep_kafka:
         kafka_copies.delete(settings, copies)
     with Registry(settings.registry.url) as registry:
-        masked = mask_quarantine(client, registry, named)
-    erased = erasure.erase(client, pupil_id, named, reasserted(client, pupil_id))
-    return {**erased, **({"quarantine_message": masked} if masked else {})}
+        erased = Counter(quarantine_message=mask_quarantine(client, registry, named))
+    for pupil_id, names in pupils.items():
+        erased.update(erasure.erase(client, pupil_id, names, reasserted(client, pupil_id)))
+    return {table: rows for table, rows in erased.items() if rows}
+
+
+def _together(pupils: Mapping[int, _Named]) -> dict[int, set[tuple[str, str]]]:
+    """URN -> what the pupil is called there, under any number."""
+    named: dict[int, set[tuple[str, str]]] = {}
+    for names in pupils.values():
+        for urn, references in names.items():
+            named.setdefault(urn, set()).update(references)
+    return named
+
+
+def _left(client: Client, pupils: Mapping[int, _Named]) -> dict[str, int]:
+    from sinks.erasure import remains
+
+    found: Counter[str] = Counter()
+    for pupil_id, names in pupils.items():
+        found.update(remains(client, pupil_id, names))
+    return dict(found)
 
 
 def retention(

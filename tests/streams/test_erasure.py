@@ -18,6 +18,7 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 import schemas
+from rollcall.domain.pupil_aliases import merge
 from schemas import wire
 from schemas.registry import Registry
 from sinks import erasure, reference
@@ -26,6 +27,7 @@ from streams.erasing import mask_quarantine, reasserted
 from tests.reference.conftest import TAKEN, applied, pupil
 from tests.streams.messages import URN, Here, at, evidence, mark, page, record, register
 from tests.streams.rig import PATIENCE_S, Rig
+from tests.streams.test_aliases import published
 from tests.streams.town import UNKNOWN, pupil_id, roster_of
 
 #: Nothing else in any message or table looks like it.
@@ -178,6 +180,21 @@ def test_a_pupil_on_roll_or_with_messages_not_taken_in_is_not_erased(rig: Rig) -
     assert (refused.returncode, "not taken in yet" in refused.stderr) == (2, True)
     assert GONE not in refused.stderr
     assert erasure.remains(rig.client, pupil_id(GONE), {URN: {("mis", GONE)}}).keys() >= {"crosswalk", "enrolment"}
+
+
+def test_a_pupil_under_two_numbers_is_erased_under_both(rig: Rig) -> None:
+    with_the_pupil(rig)
+    both = [pupil_id(GONE), pupil_id("P9")]
+    with rig.worker():
+        rig.done(register(mark(GONE, "/"), mark("P1", "/")), page(record("r9", "P9", "L"), taken_at=at(5)))
+        published(rig, both[0], merge(both[1]))
+        assert rig.counts(URN)["AM", "L"] == 1
+        assert erasure.numbers(rig.client, both[1]) == both[::-1]
+        done = command(rig, "erase", f"{URN}/mis/{GONE}", "--reason", "a request", "--although-on-roll", "--wait", "2")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert everywhere(rig, GONE, *map(str, both)) == {}
+        assert rig.counts(URN) == {("AM", "/"): 1}
+    rig.check()
 
 
 class Killed(Exception):  # noqa: N818 - it is no error of ours
