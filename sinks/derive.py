@@ -21,7 +21,7 @@ from sinks.statements import load
 
 __all__ = [
     "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "derive_lives",
-    "derive_scattered", "older_maps", "rederive", "rederive_aliases", "rederive_rules",
+    "derive_scattered", "latest_publication", "rederive", "rederive_aliases", "rederive_rules",
 ]  # fmt: skip
 
 #: Threads a derive may use: two cores are what a worker's machine has to give.
@@ -34,12 +34,14 @@ _NAMED_AT_ONCE = 1_000
 _AGAIN = {**_SETTINGS, "insert_deduplicate": 0}
 
 
-def current_expression(assertions: str, rules: str | None = None, wanted: str = "true") -> str:
+def current_expression(
+    assertions: str, rules: str | None = None, wanted: str = "true", publication: str = "0"
+) -> str:  # fmt: skip
     """The SELECT that gives mark_current out of ``assertions`` (like mark_assertion FINAL, in parentheses).
 
     What is said of days on which the URN was not open does not stand (rule 12). ``rules``: an expression for the rules
     between sources; those in force when None. ``wanted``: which of the pupils that aliases link are to be given; all,
-    when ``assertions`` holds all of theirs.
+    when ``assertions`` holds all of theirs. ``publication``: see the file.
     """
     in_force = load("source_rules_in_force") if rules is None else rules
     return (
@@ -47,6 +49,7 @@ def current_expression(assertions: str, rules: str | None = None, wanted: str = 
         .replace("{assertions}", load("derive_existing").replace("{assertions}", assertions))
         .replace("{rules}", in_force)
         .replace("{wanted}", wanted)
+        .replace("{publication}", publication)
     )
 
 
@@ -55,24 +58,33 @@ def counts_expression(current: str, before: str) -> str:
     return load("derive_counts").replace("{current}", current).replace("{before}", before)
 
 
-def older_maps(client: Client, map_versions: dict[int, int]) -> list[int]:
-    """Of batch -> version of the code map it was mapped by, the batches whose map is not the latest any more."""
-    latest = int(client.query(load("rederive_version")).result_rows[0][0])
-    return [batch for batch, version in map_versions.items() if version < latest]
+def latest_publication(client: Client) -> tuple[int, int]:
+    """(version of the latest code map, number of the latest publication of any kind): before a derive, what it sees."""
+    ((code_map, publication),) = client.query(load("rederive_version")).result_rows
+    return int(code_map), int(publication)
 
 
-def derive_current(client: Client, batches: Sequence[int], whole: Sequence[int] = (), again: bool = False) -> None:
+def derive_current(
+    client: Client, batches: Sequence[int], whole: Sequence[int] = (), publication: int | None = None,
+    again: bool = False,
+) -> None:  # fmt: skip
     """Derive mark_current for the keys of ``batches``, but for marks that came alone: those stand already.
 
     ``whole``: those of ``batches`` of which all keys are derived, for what stands was mapped by an older code map.
-    ``again``: the marks may be what they once were.
+    ``publication``: the latest that this derive is sure to see; asked for when None. ``again``: the marks may be what
+    they once were.
     """
+    if publication is None:
+        _, publication = latest_publication(client)
+    expression = current_expression(
+        load("derive_touched_assertions"), wanted=load("derive_touched_wanted"), publication="{publication:UInt64}"
+    )
     client.command(
         "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
         " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree,"
-        " losers, event_id, derived_version) "
-        + current_expression(load("derive_touched_assertions"), wanted=load("derive_touched_wanted")),
-        parameters={"batches": list(batches), "whole": list(whole)}, settings=_AGAIN if again else _SETTINGS,
+        " losers, event_id, derived_version) " + expression,
+        parameters={"batches": list(batches), "whole": list(whole), "publication": publication},
+        settings=_AGAIN if again else _SETTINGS,
     )  # fmt: skip
 
 
@@ -136,7 +148,7 @@ def rederive(client: Client, schemes: Sequence[str] = ()) -> int:
     older map's version and is found again. A worker that was deriving while the map was published may still write rows
     of the older map, so whoever publishes runs this once more when such a derive must be over.
     """
-    version = int(client.query(load("rederive_version")).result_rows[0][0])
+    version, _ = latest_publication(client)
     asked = {"version": version, "schemes": list(schemes)}
     days = [row[0] for row in client.query(load("rederive_days"), parameters=asked).result_rows]
     for day in days:

@@ -28,7 +28,7 @@ from rollcall import metrics
 from rollcall.failpoints import FailPoints
 from rollcall.settings import Settings
 from sinks.clickhouse import connect, patiently
-from sinks.derive import derive_counts, derive_current, older_maps
+from sinks.derive import derive_counts, derive_current, latest_publication
 from sinks.ledger import Ledger, LedgerRange
 from sinks.writer import Writer
 from streams.frames import EVIDENCE
@@ -289,13 +289,13 @@ class Pipeline:
         self._fail.reach("derive.before")
         batches = _deriving(works)
         if batches:
-            whole = self._patiently(
-                lambda: older_maps(client, {w.outcome.batch.id: w.outcome.map_version for w in works}),
-                "asking for the code map's version",
+            code_map, publication = self._patiently(
+                lambda: latest_publication(client), "asking for the latest publication"
             )
+            whole = [w.outcome.batch.id for w in works if w.outcome.map_version < code_map]
             choosing = [w.outcome.batch.id for w in works if w.outcome.to_choose]
             if derived := sorted({*batches} & {*choosing, *whole}):
-                self._patiently(lambda: derive_current(client, derived, whole), "deriving current marks")
+                self._patiently(lambda: derive_current(client, derived, whole, publication), "deriving current marks")
         self._fail.reach("derive.current_written")
         metrics.STEP_SECONDS.labels(step="derive_current").observe(time.perf_counter() - started)
         now = time.time()

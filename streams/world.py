@@ -1,4 +1,4 @@
-"""What the worker knows beside the marks: schools, calendars, pupils, aliases and code maps, in columns."""
+"""What the worker knows beside the marks, in columns: schools, calendars, pupils and their aliases, code maps."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@
 -- `wanted`: a condition on pupil and session, true for those whose linked assertions are all in `assertions`.
 --
 -- The canonical code is that of the map in force now, not of arrival. derived_version grows with what the row has seen:
--- every assertion that is added or replaced raises the sum, a publication of a map, of rules or of aliases raises the high bits. Bit 63 says
+-- every assertion that is added or replaced raises the sum, a publication of a map, of rules or of aliases raises the high bits
+-- (`publication`: read before this, so that a row never claims to have seen one that it may have missed). Bit 63 says
 -- that the rule was asked: such a row stands before one that came alone (sinks/migrations/0015_alone.sql).
 WITH
     {rules} AS rules,
@@ -61,7 +62,7 @@ SELECT
     ) AS losers,
     argMax(s.event, s.rank) AS event_id,
     bitOr(
-        bitShiftLeft(toUInt128((SELECT greatest((SELECT max(version) FROM code_map), (SELECT max(version) FROM source_rule), (SELECT max(version) FROM pupil_alias)))), 64),
+        bitShiftLeft(toUInt128({publication}), 64),
         toUInt128(bitOr(sum(s.seen), bitShiftLeft(toUInt64(1), 63)))
     ) AS derived_version
 FROM

@@ -11,7 +11,7 @@ import pytest
 from rollcall.domain.clock import now, to_the_millisecond
 from rollcall.domain.source_rules import BUILT_IN, SourceRule, check
 from sinks import reference
-from sinks.derive import rederive_rules
+from sinks.derive import derive_current, latest_publication, rederive_rules
 from sinks.source_rules import documents, latest, next_turn, turn, what_would_change
 from sinks.verify import verify
 from tests.reference.conftest import applied
@@ -153,6 +153,19 @@ def test_a_derive_that_began_before_a_document_does_not_overrule_one_that_has_se
     published(working, SourceRule("register_is_right", 90, urn=Here.urn, source_kind="register", code_class="definite"))
     working.client.insert_arrow("mark_current", stale)
     assert working.current()[Here.urn, "P0", "AM"] == ("classroom", "/", "/")
+
+
+def test_a_derive_that_a_document_overtook_does_not_claim_to_have_seen_it(working: Rig) -> None:
+    """It asked for the latest publication, then a document came: its row is older than that, and is found."""
+    working.done(register(mark("P0", "/")), page(record("a", "P0", "I")))
+    _, seen = latest_publication(working.client)
+    published(working, SourceRule("overtaken", 95, urn=Here.urn, source_kind="register", code_class="definite"))
+    working.client.command(f"DELETE FROM mark_current WHERE urn = {Here.urn}")
+    batches = [row[0] for row in working.here("SELECT DISTINCT batch FROM touched WHERE urn =")]
+    derive_current(working.client, batches, (), seen)
+    assert rederive_rules(working.client) == 1
+    assert rederive_rules(working.client) == 0
+    assert verify(working.client).equal
 
 
 #: Rules of every kind at once. Precedence is given so that no N and no unmapped code stands before a definite one.
