@@ -11,7 +11,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -34,6 +34,7 @@ from rollcall.stack import EmbeddedStack
 from sinks.clickhouse import connect
 from sinks.reconcile import reconcile
 from sinks.verify import verify
+from streams.healing import Healing
 
 __all__ = ["Arena", "Judged"]
 
@@ -241,8 +242,15 @@ class Arena:
         return worker
 
     def drain(self) -> None:
-        """Wait until the workers that run have taken everything. Raises when one of them ends."""
-        self.gauge.drain(PATIENCE_S, self.check)
+        """Wait until the workers that run have taken everything, and nothing in quarantine is left that a sweep of the
+        loader would send again later. Raises when one of them ends.
+        """
+        with closing(Healing(self.settings, self.client)) as healing:
+            while True:
+                sent = healing.sweep().entries
+                self.gauge.drain(PATIENCE_S, self.check)
+                if not sent:
+                    return
 
     def check(self) -> None:
         """Raises StackError when something that should run has ended."""
