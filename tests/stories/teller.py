@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from click.testing import Result
@@ -13,15 +14,20 @@ from tests.streams.rig import Rig
 
 __all__ = ["Teller"]
 
-#: What no two runs have alike: numbers of ours for pupils and deliveries.
-_OURS = re.compile(r"\b\d{16,20}\b")
+#: What no two runs have alike: our numbers of pupils and deliveries, places on Kafka, the time of the run, folders.
+_UNLIKE = (
+    (re.compile(r"\b\d{16,20}\b"), "<number>"),
+    (re.compile(r"(attendance\.\w+\.v1)/\d+/\d+"), r"\1/<partition>/<offset>"),
+    (re.compile(r"\b20(?:2[6-9]|[3-9]\d)-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:\.\d+)?"), "<now>"),
+    (re.compile(r"/[\w./-]+/(\w+\.json)"), r"\1"),
+)
 
 
 class Teller:
     """One test's database with its worker, and the page as far as it is told."""
 
-    def __init__(self, rig: Rig, run: Callable[..., Result]) -> None:
-        self.rig = rig
+    def __init__(self, rig: Rig, run: Callable[..., Result], folder: Path) -> None:
+        self.rig, self.folder = rig, folder
         self._run = run
         self._lines: list[str] = []
 
@@ -40,17 +46,28 @@ class Teller:
 
     def runs(self, *arguments: str, exit_code: int = 0) -> str:
         """A command as a person types it, with what it printed; returns that."""
+        printed = self.hears(*arguments, exit_code=exit_code)
+        lines = [_alike(line.rstrip()) for line in printed.splitlines()]
+        typed = _alike(" ".join(_quoted(one) for one in arguments))
+        self._lines += ["```console", f"$ rollcall {typed}", *_without_blank_ends(lines), "```", ""]
+        return printed
+
+    def hears(self, *arguments: str, exit_code: int = 0) -> str:
+        """What a command prints, which the page does not tell."""
         result = self._run(*arguments)
         if result.exit_code != exit_code:
             raise AssertionError(f"rollcall {' '.join(arguments)}: {result.output}") from result.exception
-        printed = [_OURS.sub("<number>", line.rstrip()) for line in result.stdout.splitlines()]
-        typed = " ".join(_quoted(one) for one in arguments)
-        self._lines += ["```console", f"$ rollcall {typed}", *_without_blank_ends(printed), "```", ""]
         return result.stdout
 
     def page(self) -> str:
         """All that was told."""
         return "\n".join(self._lines)
+
+
+def _alike(line: str) -> str:
+    for what, stands_for_it in _UNLIKE:
+        line = what.sub(stands_for_it, line)
+    return line
 
 
 def _quoted(argument: str) -> str:

@@ -29,13 +29,13 @@ real Kafka and the real ClickHouse engine, and fails when a command says somethi
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 def test_the_page_tells_what_happens(
-    story: Callable[[Teller], None], rig: Rig, monkeypatch: pytest.MonkeyPatch
+    story: Callable[[Teller], None], rig: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ROLLCALL_HOME", str(rig.home))
     monkeypatch.setenv("ROLLCALL_CLICKHOUSE__DATABASE", rig.database)
     monkeypatch.setenv("ROLLCALL_WORKER__GROUP", rig.group)
     monkeypatch.setenv("COLUMNS", "130")
-    teller = Teller(rig, lambda *arguments: CliRunner().invoke(build(), list(arguments)))
+    teller = Teller(rig, lambda *arguments: CliRunner().invoke(build(), list(arguments)), tmp_path)
     with rig.worker():
         story(teller)
     rig.check()

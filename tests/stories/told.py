@@ -9,6 +9,7 @@ from typing import Any
 from sinks import reference
 from streams.agents.kiosk import KioskAgent
 from tests.reference.conftest import TAKEN, applied
+from tests.stories import trusted
 from tests.stories.teller import Teller
 from tests.streams.agents_at_work import at_work, await_that, send, sign
 from tests.streams.messages import DAY, OTHER_URN, URN, at, mark, page, record, register
@@ -119,4 +120,7 @@ def four_questions(teller: Teller) -> None:
     teller.runs("ask", "late", "--from", "2025-09-10", "--to", "2025-09-12")
 
 
-STORIES = (a_kiosk_meets_a_register, two_systems_disagree, four_questions)
+STORIES = (
+    a_kiosk_meets_a_register, two_systems_disagree, trusted.a_new_mis, trusted.the_roster_comes_late,
+    trusted.a_child_under_two_numbers, trusted.a_school_becomes_an_academy, four_questions,
+)  # fmt: skip
