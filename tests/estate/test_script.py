@@ -53,7 +53,9 @@ def test_a_day_of_the_trust_shows_every_finding_the_marks_can_have(refs: PupilRe
     assert found == set(EXCEPTION_NAMES) - in_sql - {"ambiguous_time", "school_not_open"}
     # The others need a message of poison, or a date no calendar type holds.
     poison = {"no_value", "undecodable", "unknown_schema", "key_mismatch", "unknown_school", "bad_session"}
-    assert reasons == set(QUARANTINE_NAMES) - poison - {"bad_date", "no_expected_register"}
+    assert reasons == set(QUARANTINE_NAMES) - poison - {
+        "bad_date", "no_expected_register", "bad_replay", "not_to_be_applied",
+    }  # fmt: skip
     assert {one.outcome for one in model.outcomes.values()} == {"accepted", "unchanged", "quarantined"}
     assert any(one.superseded for one in model.outcomes.values())
 
