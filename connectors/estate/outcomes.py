@@ -148,9 +148,8 @@ class ReferenceModel:
         """The mark that must stand by (urn, pupil, session date, session); nothing stands at keys that are absent.
 
         Withdrawn and deleted assertions do not stand (rule 3); within a source the latest wins, between sources a
-        definite code before N and unmapped ones, then MIS before register, then the later; of one millisecond a hash of
-        source and record id. Kiosks decide nothing
-        (rule 17), and no mark of a day on which its school was not open (rule 12).
+        definite code before N and unmapped ones, then MIS before register, then the later; of one millisecond a
+        definite code, then by a hash of source and record id. Kiosks decide nothing (rule 17), and no mark of a day on which its school was not open (rule 12).
         """
         standing: dict[tuple[int, Hashable, date, str], dict[str, tuple[Place, Outcome]]] = defaultdict(dict)
         for key, (place, outcome) in self._assertions.items():
@@ -313,18 +312,23 @@ class ReferenceModel:
             latest[key] = (place, outcome)
 
 
-def _latest(held: tuple[Place, Outcome]) -> tuple[int, int]:
-    """Of several records the latest, by the millisecond; of one millisecond, by a hash of source and record id."""
+def _latest(held: tuple[Place, Outcome]) -> tuple[int, bool, int]:
+    """Of several records the latest, by the millisecond; of one, a definite code; then by a hash of source and record
+    id.
+    """
     key = held[1].key
     assert key is not None
     digest = hashlib.md5(f"{key.source}\n{key.record_id}".encode(), usedforsecurity=False).digest()
-    return held[1].version >> 20, int.from_bytes(digest[:8], "big") >> 1
+    return held[1].version >> 20, _definite(held[1]), int.from_bytes(digest[:8], "big") >> 2
+
+
+def _definite(outcome: Outcome) -> bool:
+    return outcome.canonical_code not in ("", PROVISIONAL)
 
 
 def _winner(sources: Mapping[str, tuple[Place, Outcome]]) -> CurrentMark:
-    def rank(held: tuple[Place, Outcome]) -> tuple[bool, int, tuple[int, int]]:
-        outcome = held[1]
-        return outcome.canonical_code not in ("", PROVISIONAL), _RANK[outcome.kind], _latest(held)
+    def rank(held: tuple[Place, Outcome]) -> tuple[bool, int, tuple[int, bool, int]]:
+        return _definite(held[1]), _RANK[held[1].kind], _latest(held)
 
     place, best = max(sources.values(), key=rank)
     assert best.key is not None

@@ -13,9 +13,10 @@
 -- This is the statutory basis (rule 17): registers and MIS only. Evidence of kiosks stands in mark_assertion, and no figure
 -- of mark_current or school_session has seen it, not even as a witness of derived_version.
 --
--- An order is one UInt128, greatest first: stands (1 bit), precedence (16), asserted_at in ms (44), hash of source and record id
--- (63), and of the pupil a mark came for where it counts for another. Two records of one millisecond are told apart by what they are,
--- never by the offset in their version: that depends on whether a repeat was suppressed. As a tuple it cost five times the CPU.
+-- An order is one UInt128, greatest first: stands (1 bit), precedence (16), asserted_at in ms (44), definite (1), hash of source and
+-- record id, and of the pupil a mark came for where it counts for another (62). Two records, or two numbers of one child, of one
+-- millisecond are told apart by what they are, never by the offset in their version: that depends on whether a repeat was suppressed.
+-- As a tuple it cost five times the CPU.
 --
 -- Losers are the other sources' marks that stand and say another code, each with the rule that left it out (rule 17): the least of
 -- the winner's rules that outranks it, 'latest' where none does.
@@ -94,8 +95,8 @@ FROM
             a.counts AND NOT a.deleted AND m.canonical_code != '-' AS standing,
             bitOr(
                 bitOr(bitShiftLeft(toUInt128(standing), 127), bitShiftLeft(toUInt128(bitShiftRight(a.version, 20)), 63)),
-                toUInt128(bitShiftRight(bitXor(
-                    halfMD5(concat(a.source, '\n', a.record_id)), if(a.pupil = a.pupil_id, 0, intHash64(a.pupil_id))), 1))
+                toUInt128(bitOr(bitShiftLeft(toUInt64(m.canonical_code NOT IN ('N', '')), 62), bitShiftRight(bitXor(
+                    halfMD5(concat(a.source, '\n', a.record_id)), if(a.pupil = a.pupil_id, 0, intHash64(a.pupil_id))), 2)))
             ) AS latest,
             toUInt64(toUnixTimestamp64Milli(a.ingested_at) - 1767225600000) AS witness
         FROM

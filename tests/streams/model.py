@@ -121,7 +121,7 @@ def current(verdicts: Iterable[Verdict], kinds: Mapping[str, str]) -> dict[tuple
 
     Of each record the latest; of each source the latest that stands; between sources a definite code before N and
     unmapped ones, then MIS before register, then the latest (rules 3, 7, 17). The latest of several records is so by
-    the millisecond; of one millisecond, by what they are, never by where they lay.
+    the millisecond; of one millisecond a definite code, then by what they are, never by where they lay.
     """
     latest: dict[Key, Verdict] = {}
     for verdict in verdicts:
@@ -148,10 +148,11 @@ def current(verdicts: Iterable[Verdict], kinds: Mapping[str, str]) -> dict[tuple
     return found
 
 
-def _latest(verdict: Verdict) -> tuple[int, int]:
+def _latest(verdict: Verdict) -> tuple[int, bool, int]:
     assert verdict.key is not None
     named = f"{verdict.key.source}\n{verdict.key.record_id}".encode()
-    return verdict.version >> 20, int.from_bytes(hashlib.md5(named).digest()[:8], "big") >> 1
+    hashed = int.from_bytes(hashlib.md5(named).digest()[:8], "big") >> 2
+    return verdict.version >> 20, _canonical(verdict) not in ("N", ""), hashed
 
 
 def _canonical(verdict: Verdict) -> str:
