@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO
+
+from rollcall import files
 
 __all__ = ["Claim", "claimed", "locked", "write_durably"]
 
@@ -20,23 +21,9 @@ _LOOKS, _BETWEEN_LOOKS_SECONDS = 4, 0.003
 
 
 def write_durably(file: Path, text: str) -> None:
-    """Replace a file, readable by its owner only: a reader finds the old content or the new, never half.
-
-    On return it survives a crash of the machine. Makes its folder. Raises OSError.
-    """
+    """`rollcall.files.write_durably`, readable by its owner only; makes its folder. Raises OSError."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    beside = file.with_name(f"{file.name}.new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-        os.fchmod(out.fileno(), 0o600)  # a file that a cut-off write left beside keeps its own mode otherwise
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    beside.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    files.write_durably(file, text)
 
 
 @contextmanager

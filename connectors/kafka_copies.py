@@ -7,23 +7,21 @@ is written again without the pupil; compaction takes the older ones.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import confluent_kafka
-import fastavro
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka import Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-import schemas
 from connectors.encoding import Encoder
 from connectors.publisher import Publisher
+from connectors.topic_contents import messages
 from rollcall.errors import KafkaError
 from rollcall.settings import Settings
-from schemas import wire
+from schemas.decoding import Decoder
 from schemas.people import Reference, mentions, without
 from schemas.registry import Registry, UnknownSchemaId
 from schemas.topics import TOPICS
@@ -50,23 +48,14 @@ class Copy:
 def find(settings: Settings, named: Mapping[int, Set[Reference]]) -> list[Copy]:
     """Every message that names one of the references of its school, URN -> references.
 
-    Reads the topics from their beginnings to the ends they had at the start; decodes messages of these schools only.
-    One that cannot be decoded and holds a reference's bytes is one as well. Raises KafkaError, RegistryAway.
+    Reads whole topics; decodes messages of these schools only. One that cannot be decoded and holds a reference's bytes
+    is one as well. Raises KafkaError, RegistryAway.
     """
-    consumer = Consumer(
-        {
-            **settings.kafka.client_config(), "group.id": "rollcall-erasure", "enable.auto.commit": False,
-            "fetch.queue.backoff.ms": 5, "log_level": 0,
-        }
-    )  # fmt: skip
-    try:
-        ends = _ends(consumer)
-        with Registry(settings.registry.url) as registry:
-            return _search(consumer, registry, ends, {str(urn).encode(): refs for urn, refs in named.items()})
-    except confluent_kafka.KafkaException as error:
-        raise KafkaError(f"Kafka at {settings.kafka.bootstrap}: {error.args[0].str()}") from None
-    finally:
-        consumer.close()
+    keys = {str(urn).encode(): references for urn, references in named.items()}
+    with Registry(settings.registry.url) as registry:
+        decoder = Decoder(registry)
+        found = (_copy(decoder, topic, one, keys) for topic in _SEARCHED for one in messages(settings, topic))
+        return [copy for copy in found if copy is not None]
 
 
 def rosters_without(settings: Settings, copies: Sequence[Copy], named: Mapping[int, Set[Reference]]) -> list[int]:
@@ -125,56 +114,14 @@ def delete(settings: Settings, copies: Sequence[Copy]) -> dict[tuple[str, int], 
     return left
 
 
-def _ends(consumer: Consumer) -> dict[tuple[str, int], int]:
-    """(topic, partition) -> offset behind the last message, where there is any."""
-    ends = {}
-    for topic in _SEARCHED:
-        known = consumer.list_topics(topic, timeout=_PATIENCE).topics[topic]
-        if known.error is not None:
-            raise KafkaError(f"the topic {topic} does not exist: run `rollcall topics apply`")
-        for partition in known.partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_PATIENCE)
-            if high > low:
-                ends[topic, partition] = high
-    return ends
-
-
-def _search(
-    consumer: Consumer, registry: Registry, ends: dict[tuple[str, int], int], named: Mapping[bytes, Set[Reference]]
-) -> list[Copy]:
-    writers: dict[int, schemas.Schema] = {}
-    found = []
-    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in ends])
-    unread, heard = set(ends), time.monotonic()
-    while unread:
-        for message in consumer.consume(num_messages=1000, timeout=0.2):
-            heard = time.monotonic()
-            if (error := message.error()) is not None:
-                raise confluent_kafka.KafkaException(error)
-            if (copy := _copy(registry, writers, message, named)) is not None:
-                found.append(copy)
-        # Transaction markers and compacted messages have offsets and are never handed out: the position tells.
-        for place in consumer.position([TopicPartition(*one) for one in unread]):
-            if place.offset >= ends[place.topic, place.partition]:
-                unread.discard((place.topic, place.partition))
-        if time.monotonic() > heard + _PATIENCE:
-            raise KafkaError("Kafka stopped answering while it was searched")
-    return found
-
-
-def _copy(
-    registry: Registry, writers: dict[int, schemas.Schema], message: Message, named: Mapping[bytes, Set[Reference]]
-) -> Copy | None:
-    topic, value, key = message.topic() or "", message.value(), message.key() or b""
+def _copy(decoder: Decoder, topic: str, message: Message, named: Mapping[bytes, Set[Reference]]) -> Copy | None:
+    value, key = message.value(), message.key() or b""
     references = named.get(key if isinstance(key, bytes) else key.encode(), frozenset())
     if value is None or not any(ref.encode() in value for _, ref in references):
         return None
     place = (topic, message.partition() or 0, message.offset() or 0)
     try:
-        number = wire.schema_id(value)
-        if number not in writers:
-            writers[number] = dict(fastavro.parse_schema(registry.get(number)))  # type: ignore[arg-type]
-        record = wire.decode(writers[number], value, schemas.parsed(topic))
+        record = decoder.decode(value, topic)
     except (ValueError, UnknownSchemaId):
         return Copy(*place)
     if not mentions(record, references):

@@ -10,6 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from rollcall.domain.findings import EXCEPTION_NAMES
 from rollcall.errors import UsageError
+from sinks.quarantine import printable
 from sinks.statements import load
 
 __all__ = ["Exceptional", "Found", "found", "summary"]
@@ -30,7 +31,7 @@ class Exceptional:
 
     def as_json(self) -> dict[str, Any]:
         """As an element of `rollcall quarantine exceptions --json`."""
-        return _printable(asdict(self))
+        return printable(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Found:
 
     def as_json(self) -> dict[str, Any]:
         """As an element of `rollcall quarantine exceptions --exception ... --json`."""
-        return _printable(asdict(self))
+        return printable(asdict(self))
 
 
 def summary(client: Client, first: date, last: date, urn: int = 0) -> list[Exceptional]:
@@ -63,7 +64,3 @@ def found(client: Client, exception: str, first: date, last: date, urn: int = 0,
         raise UsageError(f"no such exception: {exception}; there are {', '.join(EXCEPTION_NAMES)}")
     wanted = {"exception": exception, "first": first, "last": last, "urn": urn, "limit": limit}
     return [Found(*row) for row in client.query(load("exceptions_found"), parameters=wanted).result_rows]
-
-
-def _printable(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}

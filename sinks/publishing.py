@@ -11,7 +11,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,8 @@ from rollcall.domain.identity import academic_year, academic_year_days
 from rollcall.domain.layouts import Layout
 from rollcall.domain.places import ONS_CODES, excluded_days
 from rollcall.errors import UsageError
+from rollcall.files import write_durably
+from sinks.derive import latest_publication
 from sinks.statements import load
 
 __all__ = ["Asked", "publish", "rows"]
@@ -37,6 +38,8 @@ Row = dict[str, str]
 NATIONAL, REGIONAL, LOCAL = "National", "Regional", "Local authority"
 #: The sum over phases.
 TOTAL = "Total"
+#: Who may read what is published.
+_READABLE = 0o644
 #: Columns that say where and when; everything else is a number, and withheld where a cell is suppressed.
 _FACTS = frozenset(
     {
@@ -113,34 +116,29 @@ def rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
 def publish(client: Client, layout: Layout, asked: Asked, file: Path) -> dict[str, Any]:
     """Write the rows to a CSV file, and beside it (`<file>.manifest.json`) what it was made of; returns that.
 
-    Each is written whole under another name and then moved, so that whoever finds the file finds all of it.
+    Each is replaced whole, so that whoever finds the file finds all of it.
     """
     made = list(rows(client, layout, asked))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, layout.columns, lineterminator="\n")
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, layout.columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(made)
-    data = text.getvalue().encode()
+    text = out.getvalue()
+    code_map, _ = latest_publication(client)
     manifest = {
-        "file": file.name, "sha256": hashlib.sha256(data).hexdigest(), "rows": len(made),
+        "file": file.name, "sha256": hashlib.sha256(text.encode()).hexdigest(), "rows": len(made),
         "rows_withheld": sum(row["possible_sessions"] == layout.suppressed for row in made),
         "from": asked.first.isoformat(), "to": asked.last.isoformat(), "local_authorities": list(asked.las),
         "layout": layout.name, "suppression": "dfe" if asked.suppress else "none", "basis": "statutory",
-        "code_map_version": client.query(load("rederive_version")).result_rows[0][0],
+        "code_map_version": code_map,
         "written_at": now().isoformat(timespec="seconds"),
     }  # fmt: skip
-    _write(file, data)
-    _write(file.with_name(f"{file.name}.manifest.json"), json.dumps(manifest, indent=2).encode())
-    return manifest
-
-
-def _write(file: Path, data: bytes) -> None:
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        draft.write_bytes(data)
-        draft.replace(file)
+        write_durably(file, text, _READABLE)
+        write_durably(file.with_name(f"{file.name}.manifest.json"), json.dumps(manifest, indent=2), _READABLE)
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}") from None
+    return manifest
 
 
 def _days(client: Client, asked: Asked, begin: date) -> dict[tuple[date, _Place], _Figures]:

@@ -58,7 +58,7 @@ class Reason:
 
     def as_json(self) -> dict[str, Any]:
         """As an element of `rollcall quarantine list --json`."""
-        return _printable(asdict(self))
+        return printable(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Entry:
 
     def as_json(self) -> dict[str, Any]:
         """As an element of the JSON documents of `rollcall quarantine`."""
-        return _printable(asdict(self))
+        return printable(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -171,5 +171,6 @@ def _withheld(value: Any) -> str:
     return f"<withheld, {len(value)}>" if hasattr(value, "__len__") else "<withheld>"
 
 
-def _printable(row: dict[str, Any]) -> dict[str, Any]:
+def printable(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for a JSON document: dates and instants in ISO form."""
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}

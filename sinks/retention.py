@@ -22,14 +22,15 @@ __all__ = ["YEARS", "first_day_kept", "keep"]
 YEARS = 6
 _WHOLE = {"mutations_sync": 2}
 _INSERT = {"async_insert": 0, "insert_deduplicate": 0}
+_TAKEN_IN = "ingested_at < toDateTime64({before:Date}, 3, 'UTC')"
 #: Table -> what of it is too old, for tables that are not cut by months of sessions. In the order in which they go: a
 #: pupil is looked for in what the others have left.
 _OLD: Mapping[str, str] = {
-    "quarantine": "ingested_at < toDateTime64({before:Date}, 3, 'UTC')",
-    "quarantine_message": "ingested_at < toDateTime64({before:Date}, 3, 'UTC')",
-    "register_receipt": "ingested_at < toDateTime64({before:Date}, 3, 'UTC')",
-    "ledger": "ingested_at < toDateTime64({before:Date}, 3, 'UTC')",
-    "erased_mark": "ingested_at < toDateTime64({before:Date}, 3, 'UTC')",
+    "quarantine": _TAKEN_IN,
+    "quarantine_message": _TAKEN_IN,
+    "register_receipt": _TAKEN_IN,
+    "ledger": _TAKEN_IN,
+    "erased_mark": _TAKEN_IN,
     "enrolment": "last_day < {before:Date}",
     "group_membership": "last_day < {before:Date}",
     "crosswalk": "pupil_id != 0 AND pupil_id NOT IN (SELECT pupil_id FROM enrolment)"

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, datetime
 from typing import Any
 
-import fastavro
 import numpy as np
 import polars as pl
 from clickhouse_connect.driver.client import Client
@@ -20,12 +19,14 @@ from confluent_kafka.admin import AdminClient
 from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas import wire
+from schemas.decoding import Decoder
 from schemas.people import Reference, mentions, without
 from schemas.registry import Registry, UnknownSchemaId
 from sinks.ledger import Ledger
 from sinks.statements import load
 from streams import kernels
 from streams.assignment import topics_by_name
+from streams.memory import assertion_keys
 
 __all__ = ["mask_quarantine", "reasserted", "untaken"]
 
@@ -59,11 +60,7 @@ def reasserted(client: Client, pupil_id: int) -> list[int]:
     assert isinstance(frame, pl.DataFrame)
     if not frame.height:
         return []
-    keys = kernels.assertion_keys(
-        frame["urn"].cast(pl.UInt32).to_numpy(), frame["day"].cast(pl.Int32).to_numpy(),
-        frame["session"].cast(pl.UInt8).to_numpy(), kernels.hash_strings(frame["source"].cast(pl.String)),
-        kernels.hash_strings(frame["period"].cast(pl.String)), kernels.hash_strings(frame["record_id"].cast(pl.String)),
-    )  # fmt: skip
+    keys = assertion_keys(frame.with_columns(pl.col("source", "period", "record_id").cast(pl.String)))
     pupils = np.full(len(keys), pupil_id, np.uint64)
     return [int(one) for one in kernels.mix_columns(keys, pupils)]
 
@@ -79,13 +76,13 @@ def mask_quarantine(client: Client, registry: Registry, named: Mapping[int, Set[
     `named`: URN -> references. One that cannot be decoded and holds a reference's bytes loses all its bytes. The masked
     message is written before the other goes, so that nobody else's marks are ever missing from it. Raises RegistryAway.
     """
-    run = uuid.uuid4().int & (2**64 - 1)
+    run, decoder = uuid.uuid4().int & (2**64 - 1), Decoder(registry)
     masked: dict[tuple[str, int, int], list[Any]] = {}
     for urn, references in named.items():
         for _, ref in references:
             rows = client.query(load("erase_bytes"), parameters={"key": str(urn), "ref": ref}).result_rows
             for topic, topic_id, partition, offset, key, value, is_null, produced_ms, ingested_ms in rows:
-                left = _masked(registry, b64decode(value), references)
+                left = _masked(decoder, b64decode(value), references)
                 if left is not None:
                     place = (topic_id, partition, offset)
                     instants = (_instant(produced_ms), _instant(ingested_ms))
@@ -99,17 +96,16 @@ def mask_quarantine(client: Client, registry: Registry, named: Mapping[int, Set[
     return len(masked)
 
 
-def _masked(registry: Registry, value: bytes, references: Set[Reference]) -> bytes | None:
+def _masked(decoder: Decoder, value: bytes, references: Set[Reference]) -> bytes | None:
     """The bytes without the pupil; None when the message does not name them after all."""
     try:
-        number = wire.schema_id(value)
-        writer = dict(fastavro.parse_schema(registry.get(number)))  # type: ignore[arg-type]
-        record = wire.decode(writer, value)
+        record = decoder.decode(value)
     except (ValueError, UnknownSchemaId):
         return b""
     if not mentions(record, references):
         return None
-    return wire.encode(writer, number, without(record, references))
+    number = wire.schema_id(value)
+    return wire.encode(decoder.writer(number), number, without(record, references))
 
 
 def _instant(milliseconds: int) -> datetime:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from sinks.writer import Writer
@@ -19,7 +20,7 @@ from streams.frames import COUNTING
 from streams.pupil_sessions import PupilSessions
 from streams.suppression import Assertions
 
-__all__ = ["Memory"]
+__all__ = ["Memory", "assertion_keys"]
 
 _EPOCH = date(1970, 1, 1)
 
@@ -60,13 +61,7 @@ class Memory:
         assert isinstance(frame, pl.DataFrame)
         if not frame.height:
             return
-        no_period = np.full(frame.height, kernels.hash_text(""), np.uint64)
-        period = kernels.hash_strings(frame["period"]) if "period" in frame.columns else no_period
-        key = kernels.assertion_keys(
-            frame["urn"].cast(pl.UInt32).to_numpy(), frame["day"].cast(pl.Int32).to_numpy(),
-            frame["session"].cast(pl.UInt8).to_numpy(),
-            kernels.hash_strings(frame["source"]), period, kernels.hash_strings(frame["record_id"]),
-        )  # fmt: skip
+        key = assertion_keys(frame)
         self.assertions.learn(
             key, frame["pupil_id"].cast(pl.UInt64).to_numpy(), frame["version"].cast(pl.UInt64).to_numpy(),
             frame["content"].cast(pl.UInt64).to_numpy(),
@@ -79,6 +74,20 @@ class Memory:
             self.assertions.learn_reasserted(
                 frame["key"].cast(pl.UInt64).to_numpy(), frame["version"].cast(pl.UInt64).to_numpy()
             )
+
+
+def assertion_keys(frame: pl.DataFrame) -> npt.NDArray[np.uint64]:
+    """The keys (kernels.assertion_keys) of rows of the history: urn, day (since 1970), session (1 AM, 2 PM), source,
+    record_id and, unless all are of sessions, period.
+    """
+    no_period = np.full(frame.height, kernels.hash_text(""), np.uint64)
+    period = kernels.hash_strings(frame["period"]) if "period" in frame.columns else no_period
+    keys: npt.NDArray[np.uint64] = kernels.assertion_keys(
+        frame["urn"].cast(pl.UInt32).to_numpy(), frame["day"].cast(pl.Int32).to_numpy(),
+        frame["session"].cast(pl.UInt8).to_numpy(),
+        kernels.hash_strings(frame["source"]), period, kernels.hash_strings(frame["record_id"]),
+    )  # fmt: skip
+    return keys
 
 
 def _together(owned: dict[Topic, list[int]]) -> bool:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import fastavro
 import xxhash
 from confluent_kafka import Message
 
-import schemas
 from rollcall.domain import pupil_aliases, source_rules
 from schemas import wire
+from schemas.decoding import Decoder
 from schemas.registry import Registry, UnknownSchemaId
 from sinks.reference import Applied, Kind, Refused
 
@@ -64,14 +63,12 @@ class ReferenceReader:
     """Decodes with the schema that each message names, seen as the latest of ours."""
 
     def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._parsed: dict[int, schemas.Schema] = {}
+        self._decoder = Decoder(registry)
 
     def read(self, message: Arrived) -> Applied | Refused:
         """Decode one message. Raises RegistryAway when the registry has to be asked and does not answer."""
         try:
-            writer = self._writer(wire.schema_id(message.value))
-            record = wire.decode(writer, message.value, schemas.parsed(message.topic))
+            record = self._decoder.decode(message.value, message.topic)
         except UnknownSchemaId as error:
             return _refuse(message, "unknown_schema", str(error))
         except ValueError as error:
@@ -97,13 +94,6 @@ class ReferenceReader:
             offset=message.offset,
             record=record,
         )
-
-    def _writer(self, schema_id: int) -> schemas.Schema:
-        parsed = self._parsed.get(schema_id)
-        if parsed is None:
-            parsed = dict(fastavro.parse_schema(self._registry.get(schema_id)))  # type: ignore[arg-type]
-            self._parsed[schema_id] = parsed
-        return parsed
 
 
 def _key(kind: Kind, record: Mapping[str, Any]) -> str:

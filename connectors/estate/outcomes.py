@@ -149,7 +149,8 @@ class ReferenceModel:
 
         Withdrawn and deleted assertions do not stand (rule 3); within a source the latest wins, between sources a
         definite code before N and unmapped ones, then MIS before register, then the later; of one millisecond a
-        definite code, then by a hash of source and record id. Kiosks decide nothing (rule 17), and no mark of a day on which its school was not open (rule 12).
+        definite code, then by a hash of source and record id. Kiosks decide nothing (rule 17), and no mark of a day on
+        which its school was not open (rule 12).
         """
         standing: dict[tuple[int, Hashable, date, str], dict[str, tuple[Place, Outcome]]] = defaultdict(dict)
         for key, (place, outcome) in self._assertions.items():

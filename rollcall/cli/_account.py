@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from rollcall.cli._listed import wrapped
 from rollcall.domain.codes import malformed
 from rollcall.domain.comparison import DIFFERENCES, Comparison, Finding, Mark
 from rollcall.domain.summaries import NOT_COMPARED, SummaryComparison
@@ -150,7 +151,8 @@ def _show_marks(name: str, found: Comparison) -> None:
         if counts.worth_showing
     ]
     headings = ("Day", "Session", "Lesson", "Code", "Theirs", "Ours", "Quarantine", "Not yet", "Differ", "What")
-    _table(headings, rows)
+    if rows:
+        wrapped(headings, rows)
     for kind, what in DIFFERENCES.items():
         if found.count(kind):
             typer.echo(f"  {kind}: {what}")
@@ -171,25 +173,11 @@ def _show_summary(name: str, found: SummaryComparison) -> None:
         for code in sorted({*found.theirs, *found.ours})
         if found.theirs[code] != found.ours[code] or found.differing[code]
     ]
-    _table(("Code", "Theirs", "Ours", "Pupils differing"), rows)
+    if rows:
+        wrapped(("Code", "Theirs", "Ours", "Pupils differing"), rows)
     if any(code in NOT_COMPARED for code in (*found.theirs, *found.ours)):
         typer.echo("  # and - are shown and never differ: a system may count them from its calendar")
 
 
 def _said(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts)
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    if not rows:
-        return
-    table = Table(*headings, box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    console.width = max(console.width, 120)
-    console.print(table)

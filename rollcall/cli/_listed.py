@@ -1,17 +1,17 @@
-"""Sources and their schools as `rollcall sources` lists them."""
+"""Tables for a person; sources and their schools as `rollcall sources` lists them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import date
 
     from connectors.sources import Definition, School
     from connectors.state import SourceState
 
-__all__ = ["listed_school", "listed_source", "table"]
+__all__ = ["listed_school", "listed_source", "table", "wrapped"]
 
 
 def listed_source(source: Definition) -> dict[str, Any]:
@@ -65,4 +65,18 @@ def table(headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     console = Console()
     # A heading that is cut hides what a figure is: rather too wide for the terminal.
     console.width = max(console.width, 130, console.measure(table, options=console.options.update(width=1000)).maximum)
+    console.print(table)
+
+
+def wrapped(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows for a person, long cells over several lines where the terminal is narrow."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*headings, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    console.width = max(console.width, 120)
     console.print(table)

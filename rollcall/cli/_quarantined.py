@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from rollcall.cli._listed import wrapped
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,7 +55,7 @@ def print_entries(found: Sequence[Entry]) -> None:
             (f"{one.topic}/{one.partition}/{one.offset}", item, one.reason, stands, str(one.urn or "–"), one.source,
              when, one.detail)
         )  # fmt: skip
-    _print_table(("Place", "Item", "Reason", "Stands", "School", "Source", "Session", "Detail"), rows)
+    wrapped(("Place", "Item", "Reason", "Stands", "School", "Source", "Session", "Detail"), rows)
 
 
 def print_places(found: Sequence[Found]) -> None:
@@ -63,7 +65,7 @@ def print_places(found: Sequence[Found]) -> None:
         place = f"{one.topic}/{one.partition}/{one.offset}" if one.topic else "–"
         item = "–" if not one.topic else "all" if one.item < 0 else str(one.item)
         rows.append((f"{one.session_date} {one.session}", str(one.urn), one.source or "–", place, item))
-    _print_table(("Session", "School", "Source", "Place", "Item"), rows)
+    wrapped(("Session", "School", "Source", "Place", "Item"), rows)
 
 
 def document(settings: Settings, message: Message, references: bool) -> dict[str, Any]:
@@ -132,30 +134,13 @@ def _print_sentences(one: Reason | Exceptional) -> None:
 
 def _decoded(settings: Settings, message: Message) -> tuple[Any, str]:
     """What the message says and '', or None and why it cannot be read."""
-    import fastavro
-
-    from schemas import wire
+    from schemas.decoding import Decoder
     from schemas.registry import Registry, RegistryAway, UnknownSchemaId
 
     if message.value is None:
         return None, "it has no value"
     try:
-        schema_id = wire.schema_id(message.value)
         with Registry(settings.registry.url) as registry:
-            writer = dict(fastavro.parse_schema(registry.get(schema_id)))  # type: ignore[arg-type]
-        return wire.decode(writer, message.value), ""
+            return Decoder(registry).decode(message.value), ""
     except (UnknownSchemaId, RegistryAway, ValueError) as error:
         return None, str(error)
-
-
-def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*headings, box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    console.width = max(console.width, 120)
-    console.print(table)

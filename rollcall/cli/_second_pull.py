@@ -130,17 +130,15 @@ async def _each(
 
 def _refused(registry: Registry, messages: Sequence[Refused], pupils: Pupils) -> dict[Mark, str]:
     """The marks in quarantine, and why. A message that cannot be decoded holds no mark that anybody could compare."""
-    import fastavro
-
     from connectors.second_pull import mark_of
-    from schemas import wire
+    from schemas.decoding import Decoder
     from schemas.registry import RegistryAway, UnknownSchemaId
 
     found: dict[Mark, str] = {}
+    decoder = Decoder(registry)
     for message in messages:
         try:
-            schema = registry.get(wire.schema_id(message.value))
-            record = wire.decode(dict(fastavro.parse_schema(schema)), message.value)  # type: ignore[arg-type]
+            record = decoder.decode(message.value)
         except RegistryAway:
             raise SchemaError("the schema registry does not answer: what is in quarantine cannot be read") from None
         except (UnknownSchemaId, ValueError):

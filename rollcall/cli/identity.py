@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rollcall.cli._client import answer
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -74,7 +76,7 @@ def explain(
         linked = sorted({*pupils, *(one.pupil_id for one in found), *(one.to_pupil_id for one in found)} - {0})
         return linked, pupil_aliases.named(client, linked), pupil_aliases.enrolled(client, linked), found
 
-    linked, names, spells, aliases = _asked(look)
+    linked, names, spells, aliases = answer(look)
     document: dict[str, list[Any]] = {
         "pupil_ids": [str(one) for one in linked],
         "named_by": [_named(one, references) for one in names],
@@ -140,7 +142,7 @@ def history(
     from sinks import pupil_aliases
 
     pupils = [] if pupil_id is None else [_number(pupil_id)]
-    found = _asked(lambda client: pupil_aliases.history(client, pupils))
+    found = answer(lambda client: pupil_aliases.history(client, pupils))
     if as_json:
         typer.echo(json.dumps([_published(one) for one in found], indent=2, default=str))
         return
@@ -157,7 +159,7 @@ def _publish(pupil_id: int, aliases: Sequence[PupilAlias], author: str, reason: 
     from schemas.registry import RegistryAway
     from sinks import pupil_aliases
 
-    _asked(lambda client: pupil_aliases.check_beside(client, pupil_id, aliases))
+    answer(lambda client: pupil_aliases.check_beside(client, pupil_id, aliases))
     try:
         publisher.publish(Settings.load(), pupil_id, aliases, author=author, reason=reason)
     except RegistryAway as error:
@@ -169,18 +171,6 @@ def _publish(pupil_id: int, aliases: Sequence[PupilAlias], author: str, reason: 
         typer.echo(
             f"published: {pupil_id} counts for {to[0] if to else 'itself'}; the reference loader brings it in force"
         )
-
-
-def _asked(question: Any) -> Any:
-    """The answer of ClickHouse to a question."""
-    from rollcall.settings import Settings
-    from sinks.clickhouse import connect
-
-    client = connect(Settings.load().clickhouse)
-    try:
-        return question(client)
-    finally:
-        client.close()
 
 
 def _number(text: str) -> int:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rollcall.cli._client import answer
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -53,7 +55,7 @@ def show(as_json: Json = False) -> None:
     A mark's precedence is the greatest of the rules that it meets. The greatest counts; of equals, the latest mark."""
     from sinks.source_rules import latest
 
-    document = _asked(latest)
+    document = answer(latest)
     if as_json:
         typer.echo(json.dumps(_as_json(document), indent=2, ensure_ascii=False))
     else:
@@ -87,7 +89,7 @@ def try_out(
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=as_json or not errors.is_terminal) as progress:
         task = progress.add_task("comparing", total=None)
-        found = _asked(
+        found = answer(
             lambda client: what_would_change(
                 client, rules, instant, one, lambda d, done, days: progress.update(task, total=days, completed=done)
             )
@@ -134,7 +136,7 @@ def history(as_json: Json = False) -> None:
 
     from sinks.source_rules import documents
 
-    found = _asked(documents)
+    found = answer(documents)
     if as_json:
         typer.echo(json.dumps([_as_json(one) for one in found], indent=2, ensure_ascii=False))
         return
@@ -145,18 +147,6 @@ def history(as_json: Json = False) -> None:
             f"{sum(one.in_force)} of {len(one.rules)}", one.author, one.reason,
         )  # fmt: skip
     Console().print(table)
-
-
-def _asked(question: Any) -> Any:
-    """The answer of ClickHouse to a question."""
-    from rollcall.settings import Settings
-    from sinks.clickhouse import connect
-
-    client = connect(Settings.load().clickhouse)
-    try:
-        return question(client)
-    finally:
-        client.close()
 
 
 def _instant(at: str) -> datetime:

@@ -48,15 +48,16 @@ class Comparison:
         return bool(self.cells) and not self.differences
 
 
-def read(file: Path) -> list[Row]:
-    """The rows of a file. Raises UsageError when it cannot be read or lacks a column that a row is known by."""
+def read(file: Path, needed: Collection[str] = _KEY) -> list[Row]:
+    """The rows of a file. Raises UsageError when it cannot be read or lacks a column that is `needed`."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             rows: list[Row] = list(csv.DictReader(text))
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    if not rows or (missing := [name for name in _KEY if name not in rows[0]]):
-        raise UsageError(f"{file} lacks {', '.join(missing) if rows else 'rows'}: it is no file of this layout")
+    if not rows or (missing := [name for name in needed if name not in rows[0]]):
+        lacking = ", ".join(missing) if rows else "rows"
+        raise UsageError(f"{file} is no published file of attendance: it lacks {lacking}")
     return rows
 
 

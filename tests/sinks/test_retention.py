@@ -11,6 +11,7 @@ from rollcall.domain.codes import CODES
 from sinks.reconcile import reconcile
 from sinks.retention import first_day_kept, keep
 from sinks.verify import verify
+from tests.mortal import Killed, Mortal
 from tests.sinks import rows
 from tests.sinks.test_reconcile import GROUP, entry, receipt, refused
 
@@ -92,23 +93,10 @@ def test_again_there_is_nothing_left_to_delete(db: Any) -> None:
 
 
 def test_a_run_that_was_killed_is_finished_by_the_next(db: Any) -> None:
-    class Killed(Exception):  # noqa: N818 - it is no error of ours
-        pass
-
-    class Mortal:
-        def __init__(self, left: int) -> None:
-            self.left, self.query, self.insert = left, db.query, db.insert
-
-        def command(self, *said: Any, **options: Any) -> Any:
-            if not self.left:
-                raise Killed
-            self.left -= 1
-            return db.command(*said, **options)
-
     killed = 0
     for statements in range(20):
         try:
-            keep(Mortal(statements), CUT, "a test")  # type: ignore[arg-type]
+            keep(Mortal(db, statements), CUT, "a test")  # type: ignore[arg-type]
         except Killed:
             killed += 1
     assert killed > 3

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import threading
-import uuid
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from rollcall.domain.identity import new_pupil_id
 from sinks import reference
-from sinks.clickhouse import connect
-from streams.reference import Loader
 from tests.reference.conftest import applied, calendar, pupil, roster, school
 from tests.stories.teller import Teller
 from tests.streams.agents_at_work import await_that
+from tests.streams.loading import loader
 from tests.streams.messages import URN, at, mark, page, record, register
-from tests.streams.rig import PATIENCE_S, Rig
+from tests.streams.rig import Rig
 
 __all__ = ["a_child_under_two_numbers", "a_new_mis", "a_school_becomes_an_academy", "the_roster_comes_late"]
 
 LATE, OLD, NEW = 710_061, 710_062, 710_063
 WEEK = [date(2025, 9, day) for day in (8, 9, 10, 11)]
-
-
-@contextlib.contextmanager
-def loader(rig: Rig) -> Iterator[None]:
-    """`rollcall reference run`, beside the worker."""
-    stop = threading.Event()
-    running = Loader(rig.settings, connect(rig.settings.clickhouse), group=f"story-{uuid.uuid4().hex}")
-    thread = threading.Thread(target=running.run, args=(stop,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(PATIENCE_S)
 
 
 def answers(rig: Rig, query: str, *wanted: tuple[object, ...]) -> None:

@@ -15,15 +15,16 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 import schemas
+from connectors.topic_contents import messages
 from rollcall.domain.pupil_aliases import merge
-from schemas import wire
+from schemas import topics, wire
 from schemas.registry import Registry
 from sinks import erasure, reference
 from sinks.reconcile import reconcile
 from streams.erasing import mask_quarantine, reasserted
+from tests.mortal import Killed, Mortal
 from tests.reference.conftest import TAKEN, applied, pupil
 from tests.streams.messages import URN, Here, at, evidence, mark, page, record, register
 from tests.streams.rig import PATIENCE_S, Rig
@@ -33,6 +34,7 @@ from tests.streams.town import UNKNOWN, pupil_id, roster_of
 #: Nothing else in any message or table looks like it.
 GONE = "erasable-pupil-31"
 ROSTERS = "reference.roster.v1"
+TOPICS = [topic.name for topic in topics.TOPICS]
 
 
 def with_the_pupil(rig: Rig, **facts: Any) -> None:
@@ -73,21 +75,13 @@ def everywhere(rig: Rig, *texts: str) -> dict[str, int]:
 
 def on_kafka(rig: Rig) -> dict[str, list[bytes]]:
     """Topic -> values of the messages of URN that hold the pupil's reference."""
-    consumer = Consumer({**rig.settings.kafka.client_config(), "group.id": f"{rig.group}-search"})
-    ends = {place: high for place, (low, high) in rig.watermarks("").items() if high > low and place[0][0] != "_"}
-    consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in ends])
-    found: dict[str, list[bytes]] = {}
-    try:
-        while any(
-            0 <= one.offset < ends[one.topic, one.partition] or one.offset < 0
-            for one in consumer.position([TopicPartition(*place) for place in ends])
-        ):
-            for message in consumer.consume(1000, timeout=0.2):
-                if message.key() == str(URN).encode() and GONE.encode() in (message.value() or b""):
-                    found.setdefault(message.topic(), []).append(message.value())
-    finally:
-        consumer.close()
-    return found
+    found = {topic: [value for value in of_the_school(rig, topic) if GONE.encode() in value] for topic in TOPICS}
+    return {topic: values for topic, values in found.items() if values}
+
+
+def of_the_school(rig: Rig, topic: str) -> list[bytes]:
+    """Values of all messages of URN on a topic, in their order."""
+    return [one.value() or b"" for one in messages(rig.settings, topic) if one.key() == str(URN).encode()]
 
 
 def command(rig: Rig, *said: str) -> subprocess.CompletedProcess[str]:
@@ -132,27 +126,9 @@ def test_nothing_of_an_erased_pupil_is_left_anywhere_and_everything_stays_accoun
         later = rig.done(register(mark(GONE, "/"), mark("P1", "/"), submitted_at=at(50)))
         assert [fate.outcome for fate in later[0]] == ["ambiguous_pupil", "unchanged"]
     rig.check()
-    newest = wire.decode(schemas.parsed(ROSTERS), on_kafka_newest(rig))
+    newest = wire.decode(schemas.parsed(ROSTERS), of_the_school(rig, ROSTERS)[-1])
     assert GONE not in str(newest)
     assert len(newest["pupils"]) == len(roster_of(URN)["pupils"])
-
-
-def on_kafka_newest(rig: Rig) -> bytes:
-    """The latest roster of URN on Kafka."""
-    partition = rig.partition_of(URN)
-    (_, high) = rig.watermarks(ROSTERS)[ROSTERS, partition]
-    consumer = Consumer({**rig.settings.kafka.client_config(), "group.id": f"{rig.group}-newest"})
-    consumer.assign([TopicPartition(ROSTERS, partition, OFFSET_BEGINNING)])
-    newest, position = b"", 0
-    try:
-        while position < high:
-            for message in consumer.consume(100, timeout=0.2):
-                if message.key() == str(URN).encode():
-                    newest = message.value()
-            position = consumer.position([TopicPartition(ROSTERS, partition)])[0].offset
-    finally:
-        consumer.close()
-    return newest
 
 
 def test_others_bytes_in_quarantine_are_whole_but_for_the_pupil(rig: Rig) -> None:
@@ -195,24 +171,6 @@ def test_a_pupil_under_two_numbers_is_erased_under_both(rig: Rig) -> None:
         assert everywhere(rig, GONE, *map(str, both)) == {}
         assert rig.counts(URN) == {("AM", "/"): 1}
     rig.check()
-
-
-class Killed(Exception):  # noqa: N818 - it is no error of ours
-    """A run went no further."""
-
-
-class Mortal:
-    """A client that dies after so many statements that change something."""
-
-    def __init__(self, client: Any, statements: int) -> None:
-        self._client, self._left = client, statements
-        self.query, self.insert = client.query, client.insert
-
-    def command(self, *said: Any, **options: Any) -> Any:
-        if not self._left:
-            raise Killed
-        self._left -= 1
-        return self._client.command(*said, **options)
 
 
 def test_an_erasure_that_was_killed_anywhere_is_finished_by_the_next(rig: Rig) -> None:

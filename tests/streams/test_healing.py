@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,13 +17,13 @@ from connectors.publisher import Publisher
 from rollcall.failpoints import REPLAY_POINTS
 from schemas.registry import Registry, UnknownSchemaId
 from sinks import reference
-from sinks.clickhouse import connect
 from sinks.quarantine_trail import steps
 from streams.agents.healing import HealingAgent
 from streams.healing import Healing
 from streams.reference import Loader
 from tests.reference.conftest import TAKEN, applied, calendar, pupil, roster, school
 from tests.streams.agents_at_work import at_work
+from tests.streams.loading import loader
 from tests.streams.messages import REGISTER, URN, at, mark, page, record, register
 from tests.streams.quarantined import Stands, accounted, history, stands, still_open
 from tests.streams.rig import PATIENCE_S, Fate, Place, Rig
@@ -40,21 +38,6 @@ def await_that(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline, "it never came to be"
         time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def loader(rig: Rig) -> Iterator[None]:
-    """The reference loader at work, as `rollcall reference run`."""
-    stop = threading.Event()
-    running = Loader(rig.settings, connect(rig.settings.clickhouse), group=f"test-{uuid.uuid4().hex}")
-    thread = threading.Thread(target=running.run, args=(stop,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive()
 
 
 def publish(rig: Rig, topic: str, said: dict[str, Any]) -> None:

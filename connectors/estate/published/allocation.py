@@ -168,7 +168,7 @@ class _Dealer:
 
 
 class _Pile:
-    """Codes to be dealt, the rarest first, so that the last session is not all of one code."""
+    """Codes to be dealt, shuffled the same way each time, so that the last session is not all of one code."""
 
     def __init__(self, counts: Mapping[str, int]) -> None:
         self._codes = np.repeat(list(counts), list(counts.values())) if counts else np.array([], "<U2")

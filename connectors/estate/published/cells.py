@@ -7,12 +7,12 @@ subtraction, because the totals above them are not suppressed.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from rollcall.domain import published_files
 from rollcall.domain.codes import CODES
 from rollcall.errors import UsageError
 
@@ -20,7 +20,9 @@ __all__ = ["PHASES", "Cell", "Day", "read"]
 
 PHASES = ("Primary", "Secondary", "Special")
 _SUPPRESSED = frozenset({"NA", "c", ""})
-_NEEDED = ("geographic_level", "breakdown", "attendance_date", "old_la_code", "num_schools", "enrolments")
+_NEEDED = (
+    "geographic_level", "breakdown", "attendance_date", "old_la_code", "num_schools", "enrolments", "reason_present_am",
+)  # fmt: skip
 #: Counts that are found again by subtraction, beside the codes'.
 _SUMS = ("enrolments",)
 
@@ -56,7 +58,7 @@ def read(file: Path, days: Collection[date] = (), las: Collection[str] = ()) -> 
 
     Raises UsageError when the file is none of these files, or a cell is suppressed beyond finding.
     """
-    rows = _rows(file)
+    rows = published_files.read(file, _NEEDED)
     columns = {code.dfe_column: code.code for code in CODES if code.dfe_column in rows[0]}
     daily = [row for row in rows if row["breakdown"] == "Daily" and (not days or _day(row) in days)]
     if not daily:
@@ -71,17 +73,6 @@ def read(file: Path, days: Collection[date] = (), las: Collection[str] = ()) -> 
     if not cells:
         raise UsageError(f"{file} has no rows of local authority {', '.join(sorted(las))}")
     return [_cell(known, columns, of_it, whole) for of_it in cells.values()]
-
-
-def _rows(file: Path) -> list[_Row]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            rows: list[_Row] = list(csv.DictReader(text))
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    if not rows or not set(_NEEDED) <= set(rows[0]) or "reason_present_am" not in rows[0]:
-        raise UsageError(f"{file} is no published file of attendance: {', '.join(_NEEDED)} and reasons are needed")
-    return rows
 
 
 def _cell(
