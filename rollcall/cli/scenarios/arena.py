@@ -11,7 +11,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -28,13 +28,13 @@ from connectors.pupils import UpnKey
 from rollcall.cli.reconcile import watermarks
 from rollcall.cli.scenarios.ground import Gauge, lay
 from rollcall.cli.scenarios.processes import Command, wait_until
+from rollcall.cli.scenarios.settled import settle, still
 from rollcall.errors import StackError
 from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
 from sinks.clickhouse import connect
 from sinks.reconcile import reconcile
 from sinks.verify import verify
-from streams.healing import Healing
 
 __all__ = ["Arena", "Judged"]
 
@@ -245,12 +245,7 @@ class Arena:
         """Wait until the workers that run have taken everything, and nothing in quarantine is left that a sweep of the
         loader would send again later. Raises when one of them ends.
         """
-        with closing(Healing(self.settings, self.client)) as healing:
-            while True:
-                sent = healing.sweep().entries
-                self.gauge.drain(PATIENCE_S, self.check)
-                if not sent:
-                    return
+        settle(self.settings, self.client, self.gauge, PATIENCE_S, self.check)
 
     def check(self) -> None:
         """Raises StackError when something that should run has ended."""
@@ -264,7 +259,16 @@ class Arena:
     # ---- the judge
 
     def judge(self) -> Judged:
-        """Everything against every table. Nothing may run that still writes."""
+        """Everything against every table. Nothing may run that still writes, but the loader: it stands still, and a
+        replay that it sent when the last worker had gone is taken in first.
+        """
+        with still(self.running("reference")):
+            if self.gauge.taken().waiting:
+                with self.working():
+                    self.gauge.drain(PATIENCE_S, self.check)
+            return self._judge()
+
+    def _judge(self) -> Judged:
         kafka = self.settings.kafka
         verdict = judge(
             self.estate, self.client, kafka.client_config(), self.settings.registry.url, self.refs,

@@ -36,6 +36,7 @@ from rollcall.cli.scenarios.found import Found
 from rollcall.cli.scenarios.front_desk import FrontDesk
 from rollcall.cli.scenarios.ground import Gauge, Taken, clear, define, lay, load, rounds, sender_keys, sources_of
 from rollcall.cli.scenarios.processes import Command, remember, stop_remembered, wait_until
+from rollcall.cli.scenarios.settled import settle, still
 from rollcall.errors import StackError, UsageError
 from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
@@ -123,7 +124,7 @@ class Day:
         try:
             with estate.serve(token=_TOKEN, folder=self.stack.home / _EXPORTS) as servers:
                 with self._part("Schools, rosters, timetables, codes"):
-                    self._start("reference", "reference", "run")
+                    loader = self._start("reference", "reference", "run")
                     pulling, sources = self._start_pulls(sources_of(estate, servers))
                     ingest = self._start_ingest()
                     estate.publish_reference(self.settings.kafka.client_config(), self.settings.registry.url, refs)
@@ -139,8 +140,10 @@ class Day:
                     pulls = self._last_pull(pulling, sources, servers)
                 with self._part("Marks taken in and derived"):
                     wait_until("the kiosk agent", lambda: desk.done(gauge), _DRAIN_S, self.commands, 0.2)
-                    gauge.drain(_DRAIN_S, self._check, self._tell_taken)
-            found = self._judge(estate, client, refs, posted, pulls, desk)
+                    settle(self.settings, client, gauge, _DRAIN_S, self._check, self._tell_taken)
+            with still(loader):
+                gauge.drain(_DRAIN_S, self._check)
+                found = self._judge(estate, client, refs, posted, pulls, desk)
         finally:
             gauge.close()
             client.close()
