@@ -37,6 +37,7 @@ from connectors.estate.schools import School, make_schools
 from connectors.estate.script import TICKS, Calendar, EndKey, Script, code_maps, merge_ends
 from connectors.estate.server import Serving
 from connectors.estate.servers import Servers
+from connectors.estate.upheavals import Upheavals
 from rollcall.domain.codes import PROVISIONAL
 
 __all__ = ["Acknowledged", "Estate"]
@@ -65,6 +66,8 @@ class Estate:
     dirt: Dirt
     #: URNs of schools whose whole site is unexpectedly closed on every date (Y4).
     closed: frozenset[int] = frozenset()
+    #: What changes at some of the schools on the day; set before the script is asked for.
+    upheavals: Upheavals | None = None
     acknowledged: list[Acknowledged] = field(default_factory=list)
     played: set[int] = field(default_factory=set)
     records: dict[int, dict[str, PulledRecord]] = field(default_factory=dict)
@@ -129,8 +132,9 @@ class Estate:
 
     @cached_property
     def by_urn(self) -> dict[int, School]:
-        """Schools by URN."""
-        return {school.urn: school for school in self.schools}
+        """Schools by URN, one that became an academy by its old one too."""
+        old = self.upheavals.predecessor if self.upheavals else None
+        return {school.urn: school for school in [*self.schools, *([old] if old else [])]}
 
     def upns(self, school: School) -> list[str]:
         """Raw UPNs of a school's pupils, in order of their rows."""
@@ -264,6 +268,8 @@ class Estate:
                 pulled |= write_records(self.seed, school, self.pupils, truth, self.dirt, self.ahead, script)
         definite = [entry.raw_code for entry in self._definite(day)]
         script.end = merge_ends(posted, pulled, definite)
+        if self.upheavals is not None:
+            self.upheavals.rewrite(self, script.end, script.submissions)
         return script
 
     def _definite(self, day: date) -> list[Any]:

@@ -18,7 +18,7 @@ from connectors.estate.judge_ledger import Expected
 from connectors.estate.judge_sent import judge_sent, judge_truth
 from connectors.estate.judge_tables import judge_tables
 from connectors.estate.known import world_of
-from connectors.estate.marks import EVIDENCE
+from connectors.estate.marks import EVIDENCE, Place
 from connectors.estate.messages import PupilRefs
 from connectors.estate.outcomes import ReferenceModel, feed
 from connectors.estate.topic_log import Decoded, decode, read_topics
@@ -61,7 +61,14 @@ def expect(
     estate: Estate, decoded: Decoded, refs: PupilRefs, future_bound_ms: int = 300_000
 ) -> tuple[Expected, Verdict]:
     """What must be, from decoded messages in partition order; and its counts in a verdict without tables."""
-    model = ReferenceModel(world_of(estate, refs), future_bound_ms)
+    world = world_of(estate, refs)
+    unheard = {
+        Place(message.arrival.topic, message.again.partition, message.again.offset, item)
+        for message, record in decoded
+        if message.again is not None and not isinstance(record, str) and record["urn"] in world.late
+        for item in message.again.items
+    }
+    model = ReferenceModel(world, future_bound_ms, unheard)
     feed(model, ((message.arrival, record, message.again) for message, record in decoded))
     expected = Expected(model, [message for message, _ in decoded], model.current())
     verdict = Verdict(messages=len(decoded), standing=len(expected.current))

@@ -108,7 +108,7 @@ def _one_id_each(tables: _Tables, ids: Mapping[tuple[int, Hashable], set[int]], 
             finding.add("wrong", f"school {urn}: a pupil has {len(given)} pupil_ids")
         assert isinstance(pupil, int)
         # A pupil of two schools is one pupil by UPN; a shared UPN merges nobody (rule 5).
-        own = pupil if pupils.flags[pupil] & UPN_SHARED else int(pupils.upn_of[pupil])
+        own = pupil if pupil >= len(pupils) or pupils.flags[pupil] & UPN_SHARED else int(pupils.upn_of[pupil])
         for one in given:
             held_by[one].add(own)
     for holders in held_by.values():

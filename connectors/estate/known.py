@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from connectors.estate.messages import PupilRefs
 from connectors.estate.pupils import UPN_INVALID, UPN_SHARED
 from connectors.estate.script import code_maps
+from connectors.estate.upheavals import Upheavals, until
 from rollcall.domain.codes import MapEntry
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ class World:
     open_on: Callable[[int, date], bool]
     loaded: Callable[[date], bool]
     lives: Mapping[int, tuple[date | None, date | None]] = field(default_factory=dict)
+    #: (urn, pupil) -> for whom its marks count, and from which session date on (None: all).
+    aliases: Mapping[tuple[int, Hashable], tuple[Hashable, date | None]] = field(default_factory=dict)
+    #: urn -> the system whose definite marks stand before every other's (rule 10).
+    systems: Mapping[int, str] = field(default_factory=dict)
+    #: Schools whose roster came when marks had come already: those refused for it were sent again.
+    late: frozenset[int] = frozenset()
 
     @cached_property
     def _entries(self) -> dict[tuple[str, str], list[MapEntry]]:
@@ -63,6 +70,11 @@ class World:
         """Whether the day lies between the school's first and its last (rule 12)."""
         first, last = self.lives.get(urn, (None, None))
         return (first or date.min) <= day <= (last or date.max)
+
+    def counts_for(self, urn: int, pupil: Hashable, day: date) -> Hashable:
+        """The pupil for whom a mark of the pupil counts: itself, unless an alias says another."""
+        other, begins = self.aliases.get((urn, pupil), (pupil, None))
+        return other if begins is None or begins <= day else pupil
 
     def on_roll(self, urn: int, pupil: Hashable, day: date) -> bool:
         """Whether an enrolment of the pupil at the school covers the day."""
@@ -93,11 +105,40 @@ def world_of(estate: Estate, refs: PupilRefs) -> World:
                 pupils[school.urn, school.make, school.pupil_id(row)] = known
             pupils[school.urn, *named] = Known(None, findings) if carried[named] > 1 else known
             enrolments[school.urn, row] = [estate.pupils.enrolled(row, estate.dates[0])]
+    turned = estate.upheavals
+    if turned is not None:
+        _add_numbers(estate, turned, pupils, enrolments)
+    lives: dict[int, tuple[date | None, date | None]] = {}
+    if turned and turned.converted and turned.predecessor:
+        lives = {turned.converted.urn: (turned.day, None), turned.predecessor.urn: (None, turned.last_day)}
     return World(
-        schools=frozenset(school.urn for school in estate.schools),
+        schools=frozenset(estate.by_urn),
         pupils=pupils,
         enrolments=enrolments,
         maps=code_maps(estate.schools),
         open_on=lambda _, day: opened(day),
         loaded=cache(estate.calendar.loaded),
+        lives=lives,
+        aliases=turned.alias if turned else {},
+        systems={turned.moved.urn: turned.system} if turned and turned.moved else {},
+        late=frozenset([turned.late.urn] if turned and turned.late else []),
     )
+
+
+def _add_numbers(
+    estate: Estate,
+    turned: Upheavals,
+    pupils: dict[tuple[int, str, str], Known],
+    enrolments: dict[tuple[int, Hashable], list[tuple[date, date | None]]],
+) -> None:
+    """The second numbers of children, and the pupils of the school that was before its conversion."""
+    for child in turned.numbers:
+        urn = child.school.urn
+        pupils[urn, "mis", child.ref] = Known(child.number)
+        enrolments[urn, child.number] = turned.spells(child, [estate.pupils.enrolled(child.row, turned.day)])
+    if turned.converted is None or turned.predecessor is None:
+        return
+    new, old = turned.converted.urn, turned.predecessor.urn
+    pupils |= {(old, scheme, ref): known for (urn, scheme, ref), known in pupils.items() if urn == new}
+    ended = {row: until(list(spells), turned.last_day) for (urn, row), spells in enrolments.items() if urn == new}
+    enrolments |= {(old, row): spells for row, spells in ended.items()}

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -69,6 +69,8 @@ class ReferenceModel:
 
     world: World
     future_bound_ms: int = FUTURE_BOUND_MS
+    #: First deliveries that were judged before the school's roster had come: nobody was known then.
+    unheard: Collection[Place] = frozenset()
     outcomes: dict[Place, Outcome] = field(default_factory=dict)
     receipts: dict[tuple[str, int, int], Receipt] = field(default_factory=dict)
     _states: dict[Key, _State] = field(default_factory=dict)
@@ -104,7 +106,8 @@ class ReferenceModel:
         meant = None if again is None or again.items == (-1,) else set(again.items)
         marks = [(item, mark) for item, mark in enumerate(record["marks"]) if meant is None or item in meant]
         judged: list[tuple[Outcome, Hashable]] = [
-            self._place(message, record, mark, amendments.get(item)) for item, mark in marks
+            self._place(message, record, mark, amendments.get(item), Place(*arrival[:3], item) not in self.unheard)
+            for item, mark in marks
         ]
         results = self._judge(message, judged)
         for at, (item, _) in enumerate(marks):
@@ -149,8 +152,8 @@ class ReferenceModel:
 
         Withdrawn and deleted assertions do not stand (rule 3); within a source the latest wins, between sources a
         definite code before N and unmapped ones, then MIS before register, then the later; of one millisecond a
-        definite code, then by a hash of source and record id. Kiosks decide nothing (rule 17), and no mark of a day on
-        which its school was not open (rule 12).
+        definite code, then by a hash of source and record id. Before all that a definite code of a school's new system
+        (rule 10). Kiosks decide nothing (rule 17), and no mark of a day on which its school was not open (rule 12).
         """
         standing: dict[tuple[int, Hashable, date, str], dict[str, tuple[Place, Outcome]]] = defaultdict(dict)
         for key, (place, outcome) in self._assertions.items():
@@ -158,14 +161,15 @@ class ReferenceModel:
                 continue
             if not self.world.existed(key.urn, key.session_date):
                 continue
-            sources = standing[key.urn, key.pupil, key.session_date, key.session]
+            pupil = self.world.counts_for(key.urn, key.pupil, key.session_date)
+            sources = standing[key.urn, pupil, key.session_date, key.session]
             held = sources.get(key.source)
             if held is None or _latest(held) < _latest((place, outcome)):
                 sources[key.source] = (place, outcome)
-        return {key: _winner(sources) for key, sources in standing.items()}
+        return {key: _winner(sources, self.world.systems.get(key[0], "")) for key, sources in standing.items()}
 
     def _place(
-        self, message: _Message, record: Mapping[str, Any], mark: Mapping[str, Any], amendment: Hashable
+        self, message: _Message, record: Mapping[str, Any], mark: Mapping[str, Any], amendment: Hashable, heard: bool
     ) -> tuple[Outcome, Hashable]:
         """A mark before it is compared with others: refused, or accepted with its exceptions; and its content."""
         day: date = mark["session_date"] if message.kind == "mis" else record["session_date"]
@@ -177,7 +181,7 @@ class ReferenceModel:
         asserted = max(0, min(said, latest))
         raw: str = mark["code"]
         canonical = self.world.canonical(message.scheme, raw, day)
-        known = self.world.pupils.get((message.urn, mark["pupil_scheme"], mark["pupil_ref"]))
+        known = self.world.pupils.get((message.urn, mark["pupil_scheme"], mark["pupil_ref"])) if heard else None
         reason = self._refusal(message.urn, day, session, raw, canonical, known)
         if reason:
             return Outcome("quarantined", reason), None
@@ -327,9 +331,11 @@ def _definite(outcome: Outcome) -> bool:
     return outcome.canonical_code not in ("", PROVISIONAL)
 
 
-def _winner(sources: Mapping[str, tuple[Place, Outcome]]) -> CurrentMark:
-    def rank(held: tuple[Place, Outcome]) -> tuple[bool, int, tuple[int, bool, int]]:
-        return _definite(held[1]), _RANK[held[1].kind], _latest(held)
+def _winner(sources: Mapping[str, tuple[Place, Outcome]], system: str = "") -> CurrentMark:
+    def rank(held: tuple[Place, Outcome]) -> tuple[bool, bool, int, tuple[int, bool, int]]:
+        key, definite = held[1].key, _definite(held[1])
+        assert key is not None
+        return definite, definite and key.source == system, _RANK[held[1].kind], _latest(held)
 
     place, best = max(sources.values(), key=rank)
     assert best.key is not None

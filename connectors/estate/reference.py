@@ -19,6 +19,7 @@ from connectors.estate.pupils import BOARDER, DUAL, PART_TIME, PRE_ADMISSION, ac
 from connectors.estate.registers import groups_of
 from connectors.estate.schools import School
 from connectors.estate.script import code_maps
+from connectors.estate.upheavals import Upheavals
 from connectors.publisher import Publisher
 from rollcall.domain.identity import academic_year
 
@@ -80,13 +81,14 @@ def records(
             "entries": [entry._asdict() for entry in entries],
         }
         yield ReferenceRecord("reference.code-map.v1", scheme, value)
-    for school in estate.schools:
-        yield ReferenceRecord("reference.school.v1", str(school.urn), _facts(school, taken_at))
+    turned = estate.upheavals
+    for school in estate.by_urn.values():
+        yield ReferenceRecord("reference.school.v1", str(school.urn), _facts(school, taken_at) | _life(turned, school))
         for year in estate.calendar.years:
             yield ReferenceRecord("reference.calendar.v1", str(school.urn), _calendar(estate, school, year, taken_at))
         registers = expected_registers(estate, school, estate.dates[0], taken_at)
         yield ReferenceRecord("reference.register.v1", str(school.urn), registers)
-        if not school.pulled or pulled_rosters:
+        if (not school.pulled or pulled_rosters) and not (turned and school == turned.late):
             yield ReferenceRecord("reference.roster.v1", str(school.urn), roster(estate, school, refs, taken_at))
 
 
@@ -108,6 +110,19 @@ def _facts(school: School, taken_at: datetime) -> dict[str, Any]:
         "valid_to": None,
         "taken_at": taken_at,
     }
+
+
+def _life(turned: Upheavals | None, school: School) -> dict[str, Any]:
+    """What is said besides of a school that became an academy this morning, and of the one it was (rule 12)."""
+    if turned is None or turned.converted is None or turned.predecessor is None:
+        return {}
+    if school == turned.converted:
+        link = {"urn": turned.predecessor.urn, "link_type": "Predecessor", "linked_on": turned.day}
+        return {"opened_on": turned.day, "links": [link]}
+    if school == turned.predecessor:
+        link = {"urn": turned.converted.urn, "link_type": "Successor", "linked_on": turned.day}
+        return {"closed_on": turned.last_day, "status": "closed", "links": [link]}
+    return {}
 
 
 def _calendar(estate: Estate, school: School, year: int, taken_at: datetime) -> dict[str, Any]:
@@ -183,5 +198,34 @@ def roster(estate: Estate, school: School, refs: PupilRefs, taken_at: datetime) 
                 "groups": [{"group_id": pupils.group(row), "first_day": first, "last_day": last}],
             }
         )
+    if estate.upheavals is not None:
+        entries = _turned(estate.upheavals, school, list(pupils.of(school)), entries)
     source = school.make if school.pulled else "trust"
     return {"urn": school.urn, "source": source, "taken_at": taken_at, "pupils": entries}
+
+
+def _turned(turned: Upheavals, school: School, rows: list[int], entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The roster of a school at which something changes: children's second numbers; the pupils of a school that was."""
+    added = []
+    for child in turned.numbers:
+        if child.school == school:
+            own = entries[rows.index(child.row)]
+            named = own | {"refs": [{"scheme": "mis", "ref": child.ref}]}
+            added.append(named | _ended(turned, own, child == turned.split))
+    if school == turned.predecessor:
+        entries = [entry | _ended(turned, entry, True) for entry in entries]
+    return [*entries, *added]
+
+
+def _ended(turned: Upheavals, entry: dict[str, Any], ended: bool) -> dict[str, Any]:
+    """Enrolments and groups of an entry, none of them after what ended."""
+    if not ended:
+        return {}
+    return {
+        name: [
+            one | {"last_day": min(one["last_day"] or turned.last_day, turned.last_day)}
+            for one in entry[name]
+            if one["first_day"] <= turned.last_day
+        ]
+        for name in ("enrolments", "groups")
+    }

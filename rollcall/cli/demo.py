@@ -81,6 +81,7 @@ def _show(found: Found, day: Day, keep: bool) -> None:
     _show_missing(found)
     _show_findings(found)
     _show_desks(found)
+    _show_upheavals(found)
     _show_proofs(found)
     if keep:
         _show_further(day)
@@ -122,6 +123,18 @@ def _show_desks(found: Found) -> None:
     typer.echo(
         f"  {became}: evidence, in the history and in no figure above (rule 17)\n"
         f"  {desks.became.get('refused', 0):,} refused, {desks.became.get('none', 0):,} of nobody on a roster\n"
+    )
+
+
+def _show_upheavals(found: Found) -> None:
+    told = found.upheavals
+    typer.secho("What changed at the trust during the day", bold=True)
+    typer.echo(
+        f"  a roster came at noon: {told['healed']:,} marks healed out of quarantine by themselves\n"
+        f"  a school changed its register system: {told['chosen_by_the_new_system']:,} conflicts decided for the new\n"
+        f"  a school became an academy: {told['of_a_school_not_open']:,} marks of days that were the other URN's, "
+        f"in no figure\n"
+        f"  two children had a second number: {told['aliases']:,} aliases, history unchanged\n"
     )
 
 

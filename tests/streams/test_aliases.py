@@ -15,7 +15,8 @@ from sinks import reference
 from sinks.derive import derive, rederive_aliases
 from sinks.pupil_aliases import check_beside, history
 from sinks.verify import repair, verify
-from tests.reference.conftest import applied
+from tests.reference.conftest import applied, roster
+from tests.reference.conftest import pupil as named
 from tests.streams.messages import DAY, Here, at, mark, page, record, register
 from tests.streams.rig import Rig
 from tests.streams.town import national
@@ -80,6 +81,39 @@ def test_merged_pupils_have_one_mark_by_the_rule_and_two_again_when_it_is_undone
         delivered
     )
     assert [entry.kind for entry in history(working.client, [one])] == ["merge", "undo"]
+
+
+def test_a_merged_pupil_is_on_the_roll_once_and_missing_under_no_other_number(working: Rig) -> None:
+    """Rule 11 with aliases: else a roll would count the child twice, and its old number would be missing for ever."""
+    one, two = pupil("P0"), pupil("P1")
+    working.done(register(mark("P0", "/")))
+
+    def rolls() -> tuple[list[int], list[int]]:
+        roll = "SELECT pupil_id FROM roll WHERE status = 'main' AND urn ="
+        missing = (
+            "SELECT DISTINCT pupil_id FROM marks_missing WHERE session = 'AM' AND session_date = '2025-09-10' AND urn ="
+        )
+        return [row[0] for row in working.here(roll)], [row[0] for row in working.here(missing)]
+
+    on_roll, missing = rolls()
+    assert one in on_roll
+    assert two in missing
+    published(working, one, merge(two))
+    merged, still_missing = rolls()
+    assert sorted(merged) == sorted(set(on_roll) - {one})
+    assert set(still_missing) == set(missing) - {two}
+    published(working, one)
+    assert sorted(rolls()[0]) == sorted(on_roll)
+
+
+def test_what_a_merged_number_was_on_roll_for_at_another_time_is_kept_under_the_childs_own(working: Rig) -> None:
+    """Who left, came back and was given a new number has both spells."""
+    spell = named("mis:OLD", first_day=date(2023, 9, 1), last_day=date(2024, 7, 19))
+    back = named("mis:P1", first_day=date(2025, 9, 1))
+    reference.apply(working.client, [applied("roster", roster(Here.urn, spell, back, taken_at=at(500)))])
+    published(working, pupil("OLD"), merge(pupil("P1")))
+    spells = working.here("SELECT pupil_id, first_day FROM roll WHERE urn =")
+    assert sorted(spells) == [(pupil("P1"), date(2023, 9, 1)), (pupil("P1"), date(2025, 9, 1))]
 
 
 def test_marks_that_come_after_the_merge_of_either_number_are_chosen_among_all(working: Rig) -> None:

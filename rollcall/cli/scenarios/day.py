@@ -30,6 +30,7 @@ from connectors.estate.judge import judge
 from connectors.estate.makes import FEW, TRUST
 from connectors.estate.schools import SOURCES
 from connectors.estate.servers import Servers
+from connectors.estate.upheavals import Upheavals
 from connectors.pupils import UpnKey
 from rollcall.cli.reconcile import watermarks
 from rollcall.cli.scenarios.found import Found
@@ -37,6 +38,7 @@ from rollcall.cli.scenarios.front_desk import FrontDesk
 from rollcall.cli.scenarios.ground import Gauge, Taken, clear, define, lay, load, rounds, sender_keys, sources_of
 from rollcall.cli.scenarios.processes import Command, remember, stop_remembered, wait_until
 from rollcall.cli.scenarios.settled import settle, still
+from rollcall.cli.scenarios.upheaval import Upheaval
 from rollcall.errors import StackError, UsageError
 from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
@@ -127,6 +129,7 @@ class Day:
                     loader = self._start("reference", "reference", "run")
                     pulling, sources = self._start_pulls(sources_of(estate, servers))
                     ingest = self._start_ingest()
+                    upheaval = Upheaval(self.settings, estate, refs, client, gauge, self.commands)
                     estate.publish_reference(self.settings.kafka.client_config(), self.settings.registry.url, refs)
                     keys = self._keys(estate)
                     wait_until("rosters", lambda: rounds(pulling, sources) > 0, _REFERENCE_S, self.commands)
@@ -136,14 +139,15 @@ class Day:
                     self._start("kiosk", "agents", "run", "kiosk")
                     desk = FrontDesk(self.settings, estate, refs, plan.day)
                     self.ingest_url = ingest.hear(r"ingest API: (\S+)", _START_S)[1]
-                    posted = self._post(estate, keys, desk)
+                    posted = self._post(estate, keys, desk, upheaval)
                     pulls = self._last_pull(pulling, sources, servers)
                 with self._part("Marks taken in and derived"):
                     wait_until("the kiosk agent", lambda: desk.done(gauge), _DRAIN_S, self.commands, 0.2)
+                    upheaval.done()
                     settle(self.settings, client, gauge, _DRAIN_S, self._check, self._tell_taken)
             with still(loader):
                 gauge.drain(_DRAIN_S, self._check)
-                found = self._judge(estate, client, refs, posted, pulls, desk)
+                found = self._judge(estate, client, refs, posted, pulls, desk, upheaval)
         finally:
             gauge.close()
             client.close()
@@ -200,7 +204,8 @@ class Day:
         return pulls, sources
 
     def _keys(self, estate: Estate) -> dict[str, str]:
-        urns = {name: [school.urn for school in estate.schools if school.source == name] for name in SOURCES}
+        said = {(one.source, one.urn) for tick in estate.script.submissions for one in tick}
+        urns = {name: sorted(urn for source, urn in said if source == name) for name in SOURCES}
         return sender_keys(self.settings, SOURCES, urns)
 
     def _check(self) -> None:
@@ -209,7 +214,7 @@ class Day:
 
     # ---- the day
 
-    def _post(self, estate: Estate, keys: dict[str, str], desk: FrontDesk) -> int:
+    def _post(self, estate: Estate, keys: dict[str, str], desk: FrontDesk, upheaval: Upheaval) -> int:
         total = sum(len(submissions) for submissions in estate.script.submissions)
         posted = 0
 
@@ -219,6 +224,7 @@ class Day:
             self._teller.amount(posted, total)
 
         for tick in estate.ticks:
+            upheaval.before(tick)
             if tick in _SIGN_INS:
                 desk.publish(afternoon=_SIGN_INS[tick])
             asyncio.run(estate.play(self.ingest_url, keys, ticks=[tick], progress=one))
@@ -257,7 +263,9 @@ class Day:
 
     # ---- what came of it
 
-    def _judge(self, estate: Estate, client: Any, refs: Any, posted: int, pulls: int, desk: FrontDesk) -> Found:
+    def _judge(
+        self, estate: Estate, client: Any, refs: Any, posted: int, pulls: int, desk: FrontDesk, upheaval: Upheaval
+    ) -> Found:  # fmt: skip
         settings = self.settings
         with self._part("Proof: every mark accounted for"):
             account = reconcile(client, settings.worker.group, watermarks(settings.kafka), drained=True)
@@ -273,7 +281,10 @@ class Day:
             report = day_report(client, self.plan.day, "phase", headline=False)
             missing = client.query(load("missing_registers"), parameters={"day": self.plan.day}).result_rows
             findings = client.query(load("findings")).result_rows
-        return Found(verdict, account, rebuilt, report, list(missing), list(findings), posted, pulls, desks, makes)
+            told = upheaval.told()
+        return Found(
+            verdict, account, rebuilt, report, list(missing), list(findings), posted, pulls, desks, makes, told
+        )
 
     @contextlib.contextmanager
     def _part(self, what: str) -> Iterator[None]:
@@ -286,6 +297,7 @@ class Day:
 def _draw(plan: Plan) -> Estate:
     try:
         estate = Estate.make(plan.seed, plan.schools, plan.pupils, [plan.day], Dirt.default(), makes=TRUST, few=FEW)
+        estate.upheavals = Upheavals.at(estate, without=[school.urn for school in FrontDesk.schools(estate)])
     except ValueError as error:
         raise UsageError(str(error)) from None
     estate.script  # noqa: B018 - drawn here, beside the start of the stack

@@ -30,6 +30,8 @@ class Found:
     pulls: int
     desks: Desks
     makes: dict[str, int]
+    #: What came of what changes at the trust on the day (`Upheaval.told`).
+    upheavals: dict[str, int]
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -52,6 +54,7 @@ class Found:
             "standing": self.verdict.standing,
             "kiosks": self.desks.as_json(),
             "schools_by_make": self.makes,
+            "upheavals": self.upheavals,
             "truth": self.verdict.as_json(),
             "report": self.report.as_json(),
             "seconds": round(sum(self.seconds.values()), 1),

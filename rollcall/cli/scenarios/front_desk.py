@@ -16,6 +16,7 @@ from rollcall.domain.clock import session_opens
 if TYPE_CHECKING:
     from connectors.estate.estate import Estate
     from connectors.estate.messages import PupilRefs
+    from connectors.estate.schools import School
     from rollcall.cli.scenarios.ground import Gauge
     from rollcall.settings import Settings
 
@@ -66,6 +67,11 @@ class FrontDesk:
         self._kiosks = Kiosks(estate, refs, every=_EVERY)
         self._events = self._kiosks.events(day)
         self._noon = session_opens(day, "12:00").timestamp() * 1000
+
+    @staticmethod
+    def schools(estate: Estate) -> list[School]:
+        """The schools that have a kiosk."""
+        return estate.schools[::_EVERY]
 
     def publish(self, afternoon: bool) -> None:
         """Put one half of the day's events on their topic, as the ingest API would."""
