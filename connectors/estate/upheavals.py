@@ -8,8 +8,7 @@
     split      a child is sent under the number of one who left yesterday (alias, by session date)
     early      at the late school a deletion comes before its mark, from a system that nobody else has
 
-Each is at a school that posts registers and names pupils by its own ids, so that nothing else hangs on them. An estate
-too small for one goes without it.
+Each is at a school that posts registers, no two at one but for the children. An estate too small for one goes without.
 """
 
 from __future__ import annotations
@@ -72,18 +71,22 @@ class Upheavals:
 
     @classmethod
     def at(cls, estate: Estate, without: Collection[int] = ()) -> Upheavals:
-        """Choose the schools, the smallest first; none of `without`, by URN. Raises ValueError for several days."""
+        """Choose the schools, the smallest first; the late one is none of `without`, by URN, for what kiosks there say
+        of its pupils would wait too. Raises ValueError for several days.
+        """
         if len(estate.dates) != 1:
             raise ValueError("upheavals are of an estate of one day")
         day = estate.dates[0]
-        free = [
+        posting = [
             school
-            for school in estate.schools
-            if not school.pulled and school.pupil_scheme == "mis" and school.urn not in without
-            and school.phase in ("Primary", "Secondary", "Special")
-        ]  # fmt: skip
-        chosen = iter(sorted(free, key=lambda school: (school.pupils, school.urn)))
-        late, converted, moved, numbered = (next(chosen, None) for _ in range(4))
+            for school in sorted(estate.schools, key=lambda school: (school.pupils, school.urn))
+            if not school.pulled and school.phase in ("Primary", "Secondary", "Special")
+        ]
+        by_own_ids = [school for school in posting if school.pupil_scheme == "mis"]
+        late = next((school for school in by_own_ids if school.urn not in without), None)
+        numbered = next((school for school in by_own_ids if school != late), None)
+        others = (school for school in posting if school not in (late, numbered))
+        converted, moved = next(others, None), next(others, None)
         children = iter(_ordinary(estate, numbered) if numbered else ())
         merged, split = next(children, None), next(children, None)
         total = len(estate.pupils)

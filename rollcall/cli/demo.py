@@ -55,9 +55,11 @@ def demo(
     """
     from rich.console import Console
 
+    from rollcall import logging
     from rollcall.cli.scenarios.day import Day, Plan
     from rollcall.cli.scenarios.telling import Bars
 
+    logging.configure("warning")
     with Bars(Console(stderr=True), quiet=as_json) as bars, Day(Plan(home, schools, pupils, seed), bars) as day:
         found = day.play()
         if keep:

@@ -68,6 +68,13 @@ def test_a_demo_is_equal_to_the_truth_and_can_be_looked_into_and_played_again(ho
     assert tables["evidence"]["rows"] == kiosks["evidence"]
     assert tables["kiosk_event"]["rows"] == kiosks["events"] > kiosks["sign_ins"] > kiosks["evidence"] > 100
 
+    # A late roster, a new register system, a conversion and second numbers of children: each has left its trace.
+    assert set(first["upheavals"]) == {"healed", "chosen_by_the_new_system", "of_a_school_not_open", "aliases"}
+    assert first["upheavals"]["healed"] > 20
+    assert first["upheavals"]["chosen_by_the_new_system"] > 0
+    assert first["upheavals"]["of_a_school_not_open"] > 0
+    assert first["upheavals"]["aliases"] == 2
+
     # A client that is not ours reads the same numbers as the report.
     url = EmbeddedStack(home).up()
     client = clickhouse_connect.get_client(host=url.clickhouse_host, port=url.clickhouse_port, database="rollcall")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from connectors import pupil_aliases, source_rules
 from connectors.encoding import Encoder
 from connectors.estate import reference
+from connectors.estate.upheavals import COVER
 from connectors.publisher import Publisher
 from rollcall.cli.scenarios.ground import Gauge, load
 from rollcall.cli.scenarios.processes import Command, wait_until
@@ -60,6 +61,7 @@ class Upheaval:
             for child in self._turned.numbers:
                 self._publish_alias(child)
             if self._turned.late is not None:
+                self._wait("the marks of the late school healed", self._healed)
                 # Once more, as rosters come every hour: by now the mark is there that an early deletion means.
                 self._publish_roster(self._turned.late)
 
@@ -103,6 +105,13 @@ class Upheaval:
         found = self._client.query(
             "SELECT count() FROM quarantine WHERE urn = {urn:UInt32} AND reason = 'unknown_pupil'",
             parameters={"urn": self._turned.late.urn},
+        )
+        return int(found.result_rows[0][0]) > 0
+
+    def _healed(self) -> bool:
+        """Whether the mark that an early deletion means has come out of quarantine."""
+        found = self._client.query(
+            "SELECT count() FROM mark_event WHERE source = {source:String}", parameters={"source": COVER}
         )
         return int(found.result_rows[0][0]) > 0
 
