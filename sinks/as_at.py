@@ -141,12 +141,12 @@ def settled(client: Client, at: datetime) -> None:
             )
 
 
-def sweep(client: Client) -> None:
-    """Drop what processes that were killed left behind, of this database."""
+def sweep(client: Client, older_than: timedelta = _LEFT_BEHIND) -> None:
+    """Drop the past instants of this database that are older: of processes that were killed, unless told otherwise."""
     named = re.compile(rf"{re.escape(_prefix(client))}(\d{{10}})_[0-9a-f]{{8}}")
     for (name,) in client.query(load("as_at_left"), parameters={"prefix": _prefix(client)}).result_rows:
         found = named.fullmatch(name)
-        if found is not None and now() - datetime.fromtimestamp(int(found[1]), UTC) > _LEFT_BEHIND:
+        if found is not None and now() - datetime.fromtimestamp(int(found[1]), UTC) > older_than:
             client.command(f"DROP DATABASE IF EXISTS `{name}` SYNC", use_database=False)
 
 

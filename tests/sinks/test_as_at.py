@@ -20,7 +20,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from typer.testing import CliRunner
 
 from rollcall.cli.app import build
-from rollcall.domain.clock import LONDON, now
+from rollcall.domain.clock import LONDON, OPEN_END, OPEN_START, now
 from rollcall.domain.codes import CODES
 from rollcall.domain.pupil_aliases import merge
 from rollcall.domain.source_rules import BUILT_IN, SourceRule
@@ -29,6 +29,7 @@ from rollcall.settings import Settings
 from sinks import reference
 from sinks.as_at import NO_PAST, known, opened, settled, sweep
 from sinks.derive import derive_lives, rederive, rederive_aliases, rederive_rules
+from sinks.erasure import erase
 from tests.reference.conftest import applied, calendar, code_map, pupil, roster, school
 from tests.sinks import rows
 
@@ -227,6 +228,8 @@ def rules(client: Any) -> None:
 
 def an_alias(client: Any) -> None:
     one, other = str(PROMPT[0] * 100), PROMPT[0] * 100 + 1
+    known_as = {"urn": PROMPT[0], "scheme": "mis", "valid_from": OPEN_START, "valid_to": OPEN_END}
+    rows.insert(client, "crosswalk", [{**known_as, "ref": str(n), "pupil_id": n} for n in (int(one), other)])
     message = {
         "pupil_id": one, "published_at": now(), "author": "data manager", "reason": "test",
         "aliases": [{**merge(other)._asdict(), "to_pupil_id": str(other)}],
@@ -364,7 +367,8 @@ def test_nothing_is_left_behind_and_what_a_killed_process_left_is_swept(db: Any)
         db.command(f"CREATE DATABASE {name}")
     sweep(db)
     assert left() == ago[:1], "what is young may be asked at this moment"
-    db.command(f"DROP DATABASE {ago[0]}")
+    erase(db, PROMPT[0] * 100, {}, [])
+    assert left() == [], "whoever erases a pupil leaves no copy"
 
 
 def test_every_table_has_a_past_or_is_known_to_have_none(db: Any) -> None:
