@@ -78,8 +78,8 @@ def came(
         client,
         [
             rows.mark(
-                urn * 100 + n, code, urn=urn, batch=batch, offset=batch * 100 + n, ingested_at=at,
-                **{"asserted_at": at - timedelta(minutes=5), **facts},
+                urn * 100 + n, code, urn=urn, batch=batch, offset=batch * 100 + n,
+                **{"ingested_at": at, "asserted_at": at - timedelta(minutes=5), **facts},
             )
             for n, code in zip(range(PUPILS) if pupils is None else pupils, codes, strict=True)
         ],
@@ -279,7 +279,7 @@ def test_what_is_published_later_changes_the_answer_now_and_not_that_of_the_past
 
 
 def test_as_at_this_moment_every_view_says_what_it_says_now(db: Any) -> None:
-    came(db, 0, PROMPT[0], "LO-", [0, 16, 2], source="mis", source_kind="mis", asserted_at=rows.ARRIVED)
+    came(db, 0, PROMPT[1], "LO-", [0, 16, 2], source="mis", source_kind="mis", asserted_at=rows.ARRIVED)
     came(db, 0, PROMPT[1], "/", [15], source="kiosk", source_kind="kiosk", period="")
     came(db, 0, PROMPT[1], "IL", [3, 4], period="P1")
     a_code_map(db)
@@ -303,10 +303,11 @@ def test_a_session_that_had_not_begun_counts_nothing_as_at_that_morning(db: Any)
     """`has_begun` is of the instant that is asked about, not of the clock on the wall."""
     came(db, 0, LATE, "/", [0], ingested_at=datetime(2025, 9, 8, 9, tzinfo=LONDON))
     asked = "SELECT has_begun FROM session_counts"
+    missing = "SELECT countIf(urn = 100003) > 0 FROM marks_missing WHERE session_date = '2025-09-10'"
     for hour, minute, begun in ((8, 44, False), (8, 45, True)):
         with opened(db, datetime(2025, 9, 10, hour, minute, tzinfo=LONDON), DAY, DAY) as then:
             assert then.query(asked).result_rows == [(begun,)]
-            assert then.query("SELECT countIf(urn = 100003) > 0 FROM marks_missing").first_row == (begun,)
+            assert then.query(missing).first_row == (begun,)
 
 
 def test_an_instant_that_has_not_come_is_refused(db: Any) -> None:
