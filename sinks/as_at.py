@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import re
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -26,7 +26,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from rollcall.domain.clock import LONDON, now
 from rollcall.errors import ClickHouseError, UsageError
 from sinks.derive import counts_expression, current_expression, fill_counts, fill_current, latest_publication
-from sinks.slices import slices
+from sinks.slices import Slice, slices
 from sinks.statements import load, split
 
 __all__ = ["NO_PAST", "Known", "known", "opened", "settled", "sweep"]
@@ -53,6 +53,11 @@ _OTHER_CLOCK = re.compile(r"\b(now|now64|today|yesterday|utc_timestamp|current_t
 _TEXT = r"'(?:[^'\\]|\\.)*'"
 _SAID = re.compile(rf"{_TEXT}|--[^\n]*")
 _DEFINER = re.compile(r" DEFINER = \S+ SQL SECURITY DEFINER")
+#: Of the pupil-sessions for which it must be asked (as_at_several.sql).
+_BY_THE_RULE = current_expression(
+    load("verify_assertions").replace("FROM mark_event FINAL", "FROM mark_event_several FINAL"),
+    publication="{publication:UInt64}",
+)
 _SETTINGS = {"async_insert": 0, "optimize_on_insert": 0, "insert_deduplicate": 0}
 
 
@@ -158,28 +163,39 @@ def _make(
     engines = {name: full for name, _, full, _ in made}
     views = {name: _as_at(text, str(client.database), there, at) for name, kind, _, text in made if kind == "View"}
     tables = _tables(str(client.database), engines, at, first, last, urns)
-    current = current_expression(load("verify_assertions"), publication="{publication:UInt64}")
     counts = counts_expression(load("as_at_slice"), load("verify_no_counts"))
-    makes = {**tables, "mark_current": current, "school_session": counts, **views, **dict.fromkeys(NO_PAST, "")}
+    read_by_derive = " ".join([_BY_THE_RULE, counts, *map(load, ("as_at_several", "as_at_alone", "derive_existing"))])
+    derived = dict.fromkeys(("mark_current", "school_session"), read_by_derive)
+    makes = {**tables, **derived, **views, **dict.fromkeys(NO_PAST, "")}
     wanted = _read_by([*asks, load("versions_in_force")], makes, there) if asks else makes.keys()
     for name, statement in tables.items():
         if name in wanted:
             then.command(statement)
-    for name in ("mark_current", "school_session"):
+    for name in derived:
         if name in wanted:
             then.command(f"CREATE TABLE {name} AS `{client.database}`.{name}")
     for name, statement in views.items():
         if name in wanted and not NO_PAST & _read_by([statement], makes, there):
             then.command(statement)
-    if "mark_current" not in wanted:
-        return
+    if "mark_current" in wanted:
+        asked = {"first": first, "last": last, "urns": sorted(set(urns))}
+        _derive(then, slices(client, client.query(load("as_at_days"), parameters=asked).result_rows), counts)
+
+
+def _derive(then: Client, parts: Iterable[Slice], counts: str) -> None:
+    """Fill mark_current and school_session: by the rule, and without it where there is nothing to choose from."""
+    key = " ".join(split(load("as_at_key")))
+    alone = load("derive_existing").replace("{assertions}", load("as_at_alone_assertions"))
+    alone = load("as_at_alone").replace("{existing}", alone).replace("{key}", key)
+    then.command("CREATE TABLE as_at_several (key UInt64) ENGINE = Memory")
+    then.command(f"CREATE VIEW mark_event_several AS SELECT * FROM mark_event WHERE {key} IN as_at_several")
     _, publication = latest_publication(then)
-    asked = {"first": first, "last": last, "urns": sorted(set(urns))}
-    for one in slices(client, client.query(load("as_at_days"), parameters=asked).result_rows):
+    for one in parts:
         parameters = {**asdict(one), "publication": publication}
-        fill_current(then, current, parameters, _SETTINGS)
-        if "school_session" in wanted:
-            fill_counts(then, counts, parameters, _SETTINGS)
+        then.command(load("as_at_several").replace("{key}", key), parameters=parameters, settings=_SETTINGS)
+        fill_current(then, alone, parameters, _SETTINGS)
+        fill_current(then, _BY_THE_RULE, parameters, _SETTINGS)
+        fill_counts(then, counts, parameters, _SETTINGS)
 
 
 def _tables(

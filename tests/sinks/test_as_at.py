@@ -282,11 +282,16 @@ def test_as_at_this_moment_every_view_says_what_it_says_now(db: Any) -> None:
     came(db, 0, PROMPT[1], "LO-", [0, 16, 2], source="mis", source_kind="mis", asserted_at=rows.ARRIVED)
     came(db, 0, PROMPT[1], "/", [15], source="kiosk", source_kind="kiosk", period="")
     came(db, 0, PROMPT[1], "IL", [3, 4], period="P1")
+    came(db, 0, LATE, "-L9/", [0, 1, 2, 3], minutes_late=7)
+    came(db, 0, LATE, "/", [4], deleted=True)
+    came(db, 0, LATE, "/", [5], superseded=True)
     a_code_map(db)
     rules(db)
     an_alias(db)
     a_school_that_had_not_opened(db)
+    marks = "SELECT * EXCEPT (derived_version) FROM mark_current FINAL ORDER BY ALL"
     with opened(db, now(), DAY, DAY) as then:
+        assert then.query(marks).result_rows == db.query(marks).result_rows
         for (view,) in db.query(
             "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' ORDER BY name"
         ).result_rows:
