@@ -58,6 +58,25 @@ def counts_expression(current: str, before: str) -> str:
     return load("derive_counts").replace("{current}", current).replace("{before}", before)
 
 
+def fill_current(client: Client, expression: str, parameters: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Insert what `current_expression` gives into mark_current."""
+    client.command(
+        "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
+        " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree,"
+        " losers, event_id, derived_version) " + expression,
+        parameters=parameters, settings=settings,
+    )  # fmt: skip
+
+
+def fill_counts(client: Client, expression: str, parameters: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Insert what `counts_expression` gives into school_session."""
+    client.command(
+        "INSERT INTO school_session (session_date, urn, session, in_scope, year_group, canonical_code, marks,"
+        " derived_version) " + expression,
+        parameters=parameters, settings=settings,
+    )  # fmt: skip
+
+
 def latest_publication(client: Client) -> tuple[int, int]:
     """(version of the latest code map, number of the latest publication of any kind): before a derive, what it sees."""
     ((code_map, publication),) = client.query(load("rederive_version")).result_rows
@@ -79,22 +98,17 @@ def derive_current(
     expression = current_expression(
         load("derive_touched_assertions"), wanted=load("derive_touched_wanted"), publication="{publication:UInt64}"
     )
-    client.command(
-        "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
-        " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree,"
-        " losers, event_id, derived_version) " + expression,
-        parameters={"batches": list(batches), "whole": list(whole), "publication": publication},
-        settings=_AGAIN if again else _SETTINGS,
+    fill_current(
+        client, expression, {"batches": list(batches), "whole": list(whole), "publication": publication},
+        _AGAIN if again else _SETTINGS,
     )  # fmt: skip
 
 
 def derive_counts(client: Client, batches: Sequence[int], again: bool = False) -> None:
     """Derive school_session for the schools and dates of ``batches``; their mark_current is derived before."""
-    client.command(
-        "INSERT INTO school_session (session_date, urn, session, in_scope, year_group, canonical_code, marks,"
-        " derived_version) "
-        + counts_expression(load("derive_touched_current"), load("derive_touched_before")),
-        parameters={"batches": list(batches)}, settings=_AGAIN if again else _SETTINGS,
+    fill_counts(
+        client, counts_expression(load("derive_touched_current"), load("derive_touched_before")),
+        {"batches": list(batches)}, _AGAIN if again else _SETTINGS,
     )  # fmt: skip
 
 

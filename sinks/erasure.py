@@ -7,13 +7,14 @@ Deletions are of parts on disk, not of marks on rows; their places stay accounte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import xxhash
 from clickhouse_connect.driver.client import Client
 
 from rollcall.errors import UsageError
+from sinks.as_at import sweep
 from sinks.derive import derive_counts
 from sinks.statements import load
 
@@ -109,6 +110,7 @@ def erase(
             derive_counts(client, [batch])
             client.command("ALTER TABLE touched DELETE WHERE batch = {batch:UInt64}", parameters=asked, settings=_WHOLE)
         erased[table] = _delete(client, table, _about(tables[table]), asked)
+    sweep(client, timedelta(0))  # copies that answer as at a past instant at this moment, or were left behind
     return {table: rows for table, rows in erased.items() if rows}
 
 

@@ -14,7 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,10 +28,10 @@ from rollcall.domain.layouts import Layout
 from rollcall.domain.places import ONS_CODES, excluded_days
 from rollcall.errors import UsageError
 from rollcall.files import write_durably
-from sinks.derive import latest_publication
+from sinks.as_at import known
 from sinks.statements import load
 
-__all__ = ["Asked", "publish", "rows"]
+__all__ = ["Asked", "publish", "rows", "schools_of", "span", "statements"]
 
 Row = dict[str, str]
 
@@ -97,7 +97,7 @@ _Place = tuple[_Area, str]
 
 def rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
     """The rows of a layout: every day, every week of those days, and the year to date at the last of them."""
-    begin = academic_year_days(academic_year(asked.last))[0]
+    begin, _ = span(asked)
     days = _days(client, asked, begin)
     excluded = excluded_days(begin, asked.last)
     for day in sorted({day for day, _ in days}):
@@ -113,9 +113,26 @@ def rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
     yield from _breakdown(layout, asked, "YTD", _monday(asked.last), year)
 
 
-def publish(client: Client, layout: Layout, asked: Asked, file: Path) -> dict[str, Any]:
+def span(asked: Asked) -> tuple[date, date]:
+    """The session dates that the rows are made of: the year to date begins with the academic year."""
+    return academic_year_days(academic_year(asked.last))[0], asked.last
+
+
+def schools_of(client: Client, las: Sequence[str]) -> list[int]:
+    """Schools that were, by any version, one of some authorities; [0] when there is none, for that is not every one."""
+    found = client.query(load("publish_urns"), parameters={"las": list(las)}).result_rows
+    return [int(urn) for (urn,) in found] or [0]
+
+
+def statements() -> tuple[str, ...]:
+    """What `rows` asks, for `sinks.as_at.opened`."""
+    return tuple(load(f"publish_{name}") for name in ("schools", "counts", "known", "pupils"))
+
+
+def publish(client: Client, layout: Layout, asked: Asked, file: Path, at: datetime | None = None) -> dict[str, Any]:
     """Write the rows to a CSV file, and beside it (`<file>.manifest.json`) what it was made of; returns that.
 
+    `at`: the instant as at which `client` answers (`sinks.as_at.opened`, of the session dates of `span`); None: now.
     Each is replaced whole, so that whoever finds the file finds all of it.
     """
     made = list(rows(client, layout, asked))
@@ -124,13 +141,12 @@ def publish(client: Client, layout: Layout, asked: Asked, file: Path) -> dict[st
     writer.writeheader()
     writer.writerows(made)
     text = out.getvalue()
-    code_map, _ = latest_publication(client)
     manifest = {
         "file": file.name, "sha256": hashlib.sha256(text.encode()).hexdigest(), "rows": len(made),
         "rows_withheld": sum(row["possible_sessions"] == layout.suppressed for row in made),
         "from": asked.first.isoformat(), "to": asked.last.isoformat(), "local_authorities": list(asked.las),
         "layout": layout.name, "suppression": "dfe" if asked.suppress else "none", "basis": "statutory",
-        "code_map_version": code_map,
+        **known(client, at).as_json(),
         "written_at": now().isoformat(timespec="seconds"),
     }  # fmt: skip
     try:

@@ -15,7 +15,7 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.statements import load
 
-__all__ = ["QUESTIONS", "Asked", "answer"]
+__all__ = ["QUESTIONS", "Asked", "answer", "statement"]
 
 #: What can be asked; each is sinks/sql/question_<name>.sql.
 QUESTIONS = ("unmarked", "conflicts", "amendments", "unexplained", "late")
@@ -50,4 +50,9 @@ def answer(client: Client, question: str, asked: Asked) -> list[dict[str, Any]]:
         "least": asked.least,
         "percent": asked.percent,
     }
-    return list(client.query(load(f"question_{question}"), parameters=parameters).named_results())
+    return list(client.query(statement(question), parameters=parameters).named_results())
+
+
+def statement(question: str) -> str:
+    """What `answer` asks, for `sinks.as_at.opened`."""
+    return load(f"question_{question}")

@@ -115,7 +115,6 @@ def apply(client: Client, decoded: Sequence[Applied], positions: Positions | Non
     numbers = Numbers(client) if any(message.kind in NUMBERED for message in decoded) else None
     rows: Rows = defaultdict(list)
     versions: list[tuple[Any, ...]] = []
-    applied_at = max(now(), newest + _MICROSECOND)
     for message in decoded:
         taken_at = _place(standing[message.kind, message.key], message)
         if taken_at is None:
@@ -123,12 +122,15 @@ def apply(client: Client, decoded: Sequence[Applied], positions: Positions | Non
         number = numbers.give(message.kind, message.key, taken_at, message.record) if numbers is not None else 0
         add_rows(rows, message.kind, message.record, taken_at, known.get(message.key), number)
         place = (message.topic_id, message.partition, message.offset)
-        versions.append((message.kind, message.key, taken_at, message.digest, *place, applied_at))
+        versions.append((message.kind, message.key, taken_at, message.digest, *place))
     for table in TABLES:
         if rows[table]:
             client.insert_arrow(table, to_arrow(table, rows[table]), settings=_SETTINGS)
     if versions:
-        client.insert_arrow("reference_version", _table(versions, _VERSION), settings=_SETTINGS)
+        # Read as late as can be: whoever asks as at an instant (rule 9) must find all that was applied by then.
+        applied_at = max(now(), newest + _MICROSECOND)
+        rows_of_versions = [(*version, applied_at) for version in versions]
+        client.insert_arrow("reference_version", _table(rows_of_versions, _VERSION), settings=_SETTINGS)
     if positions is None:
         positions = _after(decoded)
     if positions:

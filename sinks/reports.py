@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
@@ -17,9 +17,21 @@ from clickhouse_connect.driver.client import Client
 
 from rollcall.domain.phases import PHASES
 from rollcall.errors import UsageError
+from sinks.as_at import Known, known
 from sinks.statements import load
 
-__all__ = ["BASES", "GROUPINGS", "Basis", "DayReport", "Grouping", "Line", "day_report", "percent"]
+__all__ = [
+    "BASES",
+    "GROUPINGS",
+    "Basis",
+    "DayReport",
+    "Grouping",
+    "Line",
+    "check",
+    "day_report",
+    "percent",
+    "statements",
+]
 
 Grouping = Literal["trust", "la", "phase", "school", "year-group"]
 GROUPINGS: tuple[str, ...] = get_args(Grouping)
@@ -98,6 +110,7 @@ class DayReport:
     #: Exception or reason -> how many, over all schools and pupils.
     exceptions: dict[str, int]
     quarantined: dict[str, int]
+    known: Known
 
     @property
     def scope(self) -> str:
@@ -113,6 +126,7 @@ class DayReport:
             "basis": self.basis,
             "scope": "headline" if self.headline else "all",
             "by": self.by,
+            **self.known.as_json(),
             "total": self.total.as_json(),
             "lines": [line.as_json() for line in self.lines],
             "exceptions": self.exceptions,
@@ -121,17 +135,16 @@ class DayReport:
 
 
 def day_report(
-    client: Client, day: date, by: Grouping | None = None, headline: bool = True, basis: Basis = "statutory"
-) -> DayReport:
+    client: Client, day: date, by: Grouping | None = None, headline: bool = True, basis: Basis = "statutory",
+    at: datetime | None = None,
+) -> DayReport:  # fmt: skip
     """The report of one session date, of the sessions that have begun, on one of the bases of rule 17.
 
     `headline` counts what rule 14 counts; without it, everybody. Schools, trusts, LAs and phases are those of the date
-    (rule 12). Raises UsageError for a grouping or a basis that there is none of.
+    (rule 12). `at`: the instant as at which `client` answers (`sinks.as_at.opened`); None: now. Raises UsageError for a
+    grouping or a basis that there is none of.
     """
-    if basis not in BASES:
-        raise UsageError(f"a report's basis is {' or '.join(BASES)}; not {basis}")
-    if by is not None and by not in GROUPINGS:
-        raise UsageError(f"a report is by {', '.join(GROUPINGS)}; not by {by}")
+    check(by, basis)
     rows = client.query(_sql(basis), parameters={"day": day, "by": by or "all", "headline": int(headline)}).result_rows
     totals = [Line("", "total", *counts) for is_total, _, _, *counts in rows if is_total]
     lines = [
@@ -149,10 +162,24 @@ def day_report(
         lines=tuple(sorted(lines, key=_order(by))) if by else (),
         exceptions={name: found for name, accepted, found in findings if accepted},
         quarantined={name: found for name, accepted, found in findings if not accepted},
+        known=known(client, at),
     )
 
 
-def _sql(basis: Basis) -> str:
+def check(by: str | None, basis: str) -> None:
+    """Raises UsageError for a grouping or a basis that there is none of."""
+    if basis not in BASES:
+        raise UsageError(f"a report's basis is {' or '.join(BASES)}; not {basis}")
+    if by is not None and by not in GROUPINGS:
+        raise UsageError(f"a report is by {', '.join(GROUPINGS)}; not by {by}")
+
+
+def statements(basis: str) -> tuple[str, ...]:
+    """What `day_report` asks, for `sinks.as_at.opened`."""
+    return _sql(basis), load("report_day_findings")
+
+
+def _sql(basis: str) -> str:
     live = basis == "live"
     return (
         load("report_day")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
@@ -19,27 +19,13 @@ from uuid import uuid4
 from clickhouse_connect.driver.client import Client
 
 from sinks.derive import counts_expression, current_expression, derive
+from sinks.slices import slices
 from sinks.statements import load
 
 __all__ = ["TABLES", "Difference", "Verification", "repair", "verify"]
 
 #: What is compared, in the order it is derived.
 TABLES = ("mark_assertion", "mark_current", "school_session", "period_current")
-#: Deliveries of a slice: what one comparison holds in memory, about 1 GB. Several small days are one slice, because a
-#: comparison costs three statements however little it compares.
-_SLICE = 2_000_000
-_LARGEST_URN = 2**32 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Slice:
-    """Days and schools that are compared at once, all bounds inclusive; `days`: how many dates that is."""
-
-    first_day: date
-    last_day: date
-    first: int = 0
-    last: int = _LARGEST_URN
-    days: int = 1
 
 
 @dataclass(frozen=True)
@@ -98,7 +84,7 @@ def verify(
     found = Verification()
     days = client.query(load("verify_days"), parameters={"day": day}).result_rows
     done = 0
-    for one in _slices(client, days):
+    for one in slices(client, days):
         on_day(one.first_day, done, len(days))
         parameters = asdict(one)
         for attempt in range(tries):
@@ -131,36 +117,6 @@ def repair(client: Client, differences: list[Difference]) -> int:
     return sum(len(urns) for urns in wrong.values())
 
 
-def _slices(client: Client, days: Sequence[Sequence[Any]]) -> Iterator[_Slice]:
-    """Slices that together cover all of `days` (date, deliveries; ascending) and hold about `_SLICE` deliveries each:
-    days that follow each other, or a part of the schools of one day that is larger than that.
-    """
-    together: list[date] = []
-    held = 0
-    for day, deliveries in days:
-        if together and held + deliveries > _SLICE:
-            yield _Slice(together[0], together[-1], days=len(together))
-            together, held = [], 0
-        if deliveries > _SLICE:
-            yield from _parts(client, day)
-        else:
-            together.append(day)
-            held += deliveries
-    if together:
-        yield _Slice(together[0], together[-1], days=len(together))
-
-
-def _parts(client: Client, day: date) -> Iterator[_Slice]:
-    """One day cut by URNs. It is done with its last part."""
-    first, held = 0, 0
-    for urn, deliveries in client.query(load("verify_schools"), parameters={"day": day}).result_rows:
-        if held and held + deliveries > _SLICE:
-            yield _Slice(day, day, first, urn - 1, days=0)
-            first, held = urn, 0
-        held += deliveries
-    yield _Slice(day, day, first)
-
-
 def _differences(client: Client, parameters: dict[str, Any]) -> Iterator[Difference]:
     assertions = load("verify_assertions")
     current = f"({current_expression(assertions)})"
@@ -169,7 +125,7 @@ def _differences(client: Client, parameters: dict[str, Any]) -> Iterator[Differe
         ("mark_assertion", "verify_assertion_differences", assertions),
         ("mark_current", "verify_current_differences", current),
         ("school_session", "verify_count_differences", counts),
-        ("period_current", "verify_period_differences", ""),
+        ("period_current", "verify_period_differences", load("verify_periods")),
     ):
         rows = client.query(load(name).replace("{rebuilt}", rebuilt), parameters=parameters).result_rows
         for kind, day, urn, session, number in rows:

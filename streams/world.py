@@ -211,7 +211,7 @@ class World:
         kinds = {kind for kind, _ in changes}
         if kinds & {"school", "calendar"}:
             self._load_schools(client)
-        if urns := sorted({int(key) for kind, key in changes if kind in ("roster", "school")}):
+        if urns := sorted({int(key) for kind, key in changes if kind in ("roster", "school", "crosswalk")}):
             self.crosswalk.update(self._reader.load_crosswalk(client, urns), self._reader.load_enrolments(client, urns))
         if kinds & {"code-map", "pupil-alias"}:
             self._load_code_map(client)

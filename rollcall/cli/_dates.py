@@ -1,12 +1,13 @@
-"""Dates as the options of commands say them."""
+"""Dates and instants as the options of commands say them."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
+from rollcall.domain.clock import parse_local
 from rollcall.errors import UsageError
 
-__all__ = ["day"]
+__all__ = ["day", "instant"]
 
 
 def day(option: str, written: str) -> date:
@@ -15,3 +16,11 @@ def day(option: str, written: str) -> date:
         return date.fromisoformat(written)
     except ValueError:
         raise UsageError(f"{option} {written}: a date is written 2025-09-10") from None
+
+
+def instant(option: str, written: str) -> datetime:
+    """The instant that an option says; without an offset it is London time (rule 8). Raises UsageError as `day`."""
+    try:
+        return parse_local(written).instant
+    except ValueError:
+        raise UsageError(f"{option} {written}: an instant is written '2025-09-16 10:30'") from None

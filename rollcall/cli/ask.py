@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from rollcall.cli._as_at import AsAt
+
+if TYPE_CHECKING:
+    from sinks.as_at import Known
 
 __all__ = ["register"]
 
@@ -47,12 +52,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(asking, name="ask")
 
 
-def unmarked(first: From, last: To = None, school: School = None, as_json: AsJson = False) -> None:
-    _answer("unmarked", first, last, school, as_json)
+def unmarked(first: From, last: To = None, school: School = None, as_at: AsAt = None, as_json: AsJson = False) -> None:
+    _answer("unmarked", first, last, school, as_at, as_json)
 
 
-def conflicts(first: From, last: To = None, school: School = None, as_json: AsJson = False) -> None:
-    _answer("conflicts", first, last, school, as_json)
+def conflicts(first: From, last: To = None, school: School = None, as_at: AsAt = None, as_json: AsJson = False) -> None:
+    _answer("conflicts", first, last, school, as_at, as_json)
 
 
 def amendments(
@@ -65,15 +70,21 @@ def amendments(
             min=0, help="School days in which a mark may be amended.", show_default="as loaded for the school, else 5"
         ),
     ] = None,
+    as_at: AsAt = None,
     as_json: AsJson = False,
 ) -> None:
-    _answer("amendments", first, last, school, as_json, window=window)
+    _answer("amendments", first, last, school, as_at, as_json, window=window)
 
 
 def unexplained(
-    first: From, last: To = None, school: School = None, window: Standing = 5, as_json: AsJson = False
+    first: From,
+    last: To = None,
+    school: School = None,
+    window: Standing = 5,
+    as_at: AsAt = None,
+    as_json: AsJson = False,
 ) -> None:
-    _answer("unexplained", first, last, school, as_json, window=window)
+    _answer("unexplained", first, last, school, as_at, as_json, window=window)
 
 
 def late(
@@ -82,9 +93,10 @@ def late(
     school: School = None,
     least: Annotated[int, typer.Option(min=1, help="Registers that came, at least.")] = 3,
     percent: Annotated[int, typer.Option(min=1, max=100, help="Of them late, at least.")] = 50,
+    as_at: AsAt = None,
     as_json: AsJson = False,
 ) -> None:
-    _answer("late", first, last, school, as_json, least=least, percent=percent)
+    _answer("late", first, last, school, as_at, as_json, least=least, percent=percent)
 
 
 def quality(
@@ -126,6 +138,7 @@ def _answer(
     first: str,
     last: str | None,
     school: list[int] | None,
+    as_at: str | None,
     as_json: bool,
     window: int | None = None,
     **measure: int,
@@ -133,31 +146,32 @@ def _answer(
     from datetime import UTC, datetime
 
     from rollcall.cli import _dates
+    from rollcall.cli._as_at import asked as asking
     from rollcall.domain.clock import london_date
     from rollcall.errors import UsageError
-    from rollcall.settings import Settings
-    from sinks.clickhouse import connect
-    from sinks.questions import Asked, answer
+    from sinks.as_at import known
+    from sinks.questions import Asked, answer, statement
 
     since, until = _dates.day("--from", first), _dates.day("--to", last or first)
     if until < since:
         raise UsageError(f"--to {until} is before --from {since}")
-    asked = Asked(since, until, london_date(datetime.now(UTC)), tuple(school or ()), window=window, **measure)
-    client = connect(Settings.load().clickhouse)
-    try:
-        rows = answer(client, question, asked)
-    finally:
-        client.close()
+    at = None if as_at is None else _dates.instant("--as-at", as_at)
+    today = london_date(datetime.now(UTC) if at is None else at)
+    asked = Asked(since, until, today, tuple(school or ()), window=window, **measure)
+    with asking(at, since, until, asked.urns, (statement(question),)) as client:
+        rows, by = answer(client, question, asked), known(client, at)
     if as_json:
-        typer.echo(json.dumps({"question": question, "answer": rows}, default=str, indent=2))
+        document = {"question": question, **by.as_json(), "answer": rows}
+        typer.echo(json.dumps(document, default=str, indent=2))
     else:
-        _show(question, rows)
+        _show(question, by, rows)
 
 
-def _show(question: str, rows: list[dict[str, Any]]) -> None:
+def _show(question: str, by: Known, rows: list[dict[str, Any]]) -> None:
     from rollcall.cli._listed import table
 
     typer.echo(_WHAT[question])
+    typer.echo(by.in_words)
     if rows:
         headings = tuple(name.replace("_", " ").capitalize() for name in rows[0])
         table(headings, (tuple(row.values()) for row in rows))

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sinks.expected import Day
 
 __all__ = ["register"]
@@ -43,11 +41,12 @@ def expected(
 
     Received is a register of the group, or marks of its pupils from an MIS; by whom it was taken makes no difference.
     Exit code 1 when a register is overdue: it should be closed and has not come."""
+    from rollcall.cli import _dates
     from rollcall.settings import Settings
     from sinks.clickhouse import connect
     from sinks.expected import expected as ask
 
-    asked, known = _instant("--at", at), None if known_at is None else _instant("--known-at", known_at)
+    asked, known = _dates.instant("--at", at), None if known_at is None else _dates.instant("--known-at", known_at)
     client = connect(Settings.load().clickhouse)
     try:
         day = ask(client, school, asked, known_at=known, lessons=lessons)
@@ -95,13 +94,3 @@ def _show(day: Day) -> None:
     console.print(table)
     came_of = sum(one.received_at is not None for one in day.registers)
     console.print(f"{len(day.registers)} expected, {came_of} received, {day.overdue} overdue")
-
-
-def _instant(option: str, written: str) -> datetime:
-    from rollcall.domain.clock import parse_local
-    from rollcall.errors import UsageError
-
-    try:
-        return parse_local(written).instant
-    except ValueError:
-        raise UsageError(f"{option} {written}: an instant is written '2025-09-16 10:30'") from None

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from rollcall.cli._as_at import AsAt
+
 __all__ = ["register"]
 
 #: Differences that a person is shown; `--json` has all.
@@ -41,16 +43,17 @@ def attendance(
     suppression: Annotated[
         str, typer.Option(help="dfe: withhold authorities with one school, as published; none.")
     ] = "dfe",
+    as_at: AsAt = None,
 ) -> None:
     """Write daily, weekly and year-to-date rows of schools in the headline, and a manifest that says what of.
 
     Regions and the nation are in it unless authorities are named. Basis: statutory."""
     from rollcall.cli import _dates
+    from rollcall.cli._as_at import asked
+    from rollcall.cli._client import answer
     from rollcall.domain.layouts import LAYOUTS
     from rollcall.errors import UsageError
-    from rollcall.settings import Settings
-    from sinks.clickhouse import connect
-    from sinks.publishing import Asked, publish
+    from sinks.publishing import Asked, publish, schools_of, span, statements
 
     if layout not in LAYOUTS:
         raise UsageError(f"no layout {layout}; there is {', '.join(LAYOUTS)}")
@@ -59,11 +62,11 @@ def attendance(
     since, until = _dates.day("--from", first), _dates.day("--to", last or first)
     if until < since:
         raise UsageError(f"--to {until} is before --from {since}")
-    client = connect(Settings.load().clickhouse)
-    try:
-        manifest = publish(client, LAYOUTS[layout], Asked(since, until, tuple(la or ()), suppression == "dfe"), out)
-    finally:
-        client.close()
+    at = None if as_at is None else _dates.instant("--as-at", as_at)
+    wanted = Asked(since, until, tuple(la or ()), suppression == "dfe")
+    urns = answer(lambda client: schools_of(client, wanted.las)) if wanted.las and at is not None else ()
+    with asked(at, *span(wanted), urns, statements()) as client:
+        manifest = publish(client, LAYOUTS[layout], wanted, out, at)
     typer.echo(f"{manifest['rows']:,} rows in {out}, of which {manifest['rows_withheld']:,} are withheld in part")
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollcall.cli._as_at import AsAt
+
 if TYPE_CHECKING:
     from sinks.reports import DayReport, Line
 
@@ -50,7 +52,8 @@ def register(app: typer.Typer) -> None:
     reports.command(
         "day",
         epilog="Examples: [bold]rollcall report day --date 2025-09-10[/bold] gives the headline; "
-        "[bold]--by school[/bold] a line per school; [bold]--all[/bold] counts every pupil of every school.",
+        "[bold]--by school[/bold] a line per school; [bold]--all[/bold] counts every pupil of every school; "
+        "[bold]--as-at '2025-09-10 18:00'[/bold] answers as known that evening.",
     )(day)
     app.add_typer(reports, name="report")
 
@@ -65,6 +68,7 @@ def day(
         str,
         typer.Option(help="statutory (registers and MIS) or live (kiosks, too, where a mark is missing or N)."),
     ] = "statutory",
+    as_at: AsAt = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """A day's attendance: schools, pupils, possible sessions, rates, what is missing, unknown, odd or refused.
@@ -74,16 +78,13 @@ def day(
     primary, secondary and special schools."""
 
     from rollcall.cli import _dates
-    from rollcall.settings import Settings
-    from sinks.clickhouse import connect
-    from sinks.reports import day_report
+    from rollcall.cli._as_at import asked
+    from sinks.reports import check, day_report, statements
 
-    session_date = _dates.day("--date", date)
-    client = connect(Settings.load().clickhouse)
-    try:
-        report = day_report(client, session_date, by, not everybody, basis)  # type: ignore[arg-type]
-    finally:
-        client.close()
+    session_date, at = _dates.day("--date", date), None if as_at is None else _dates.instant("--as-at", as_at)
+    check(by, basis)
+    with asked(at, session_date, session_date, asks=statements(basis)) as client:
+        report = day_report(client, session_date, by, not everybody, basis, at)  # type: ignore[arg-type]
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))
     else:
@@ -99,6 +100,7 @@ def show(report: DayReport) -> None:
     console = Console()
     console.print(f"Attendance on {report.day:%A} {report.day.day} {report.day:%B %Y}", style="bold")
     console.print(f"Basis: {report.basis}. Counted: {report.scope}; sessions that have begun.", style="dim")
+    console.print(report.known.in_words, style="dim")
     table = Table(box=box.SIMPLE_HEAD, show_footer=bool(report.lines), padding=(0, 1), pad_edge=False)
     total = _cells(report.total)
     if report.lines:

@@ -1,5 +1,5 @@
 -- Where period_current is not what the history says, per day, school and session. Read by sinks/verify.py.
--- Rebuilt: the latest mark of each record and lesson; of two with one version the one later in Kafka, as in the table.
+-- rebuilt: verify_periods.sql.
 SELECT kind, session_date, urn, CAST(session, 'String') AS session, count() AS found
 FROM
 (
@@ -8,13 +8,7 @@ FROM
     (
         SELECT 'rebuilt' AS side, session_date, urn, session, period, pupil_id, source, record_id,
             cityHash64(version, deleted, group_id, code_scheme, raw_code, minutes_late, asserted_at, exceptions, year_group, in_scope, event_id) AS says
-        FROM
-        (
-            SELECT * FROM mark_event FINAL
-            WHERE session_date BETWEEN {first_day:Date} AND {last_day:Date} AND urn BETWEEN {first:UInt32} AND {last:UInt32} AND period != '' AND NOT superseded
-            ORDER BY version DESC, offset DESC, item DESC
-            LIMIT 1 BY session_date, urn, session, period, pupil_id, source, record_id
-        )
+        FROM {rebuilt}
         UNION ALL
         SELECT 'stored', session_date, urn, session, period, pupil_id, source, record_id,
             cityHash64(version, deleted, group_id, code_scheme, raw_code, minutes_late, asserted_at, exceptions, year_group, in_scope, event_id)

@@ -27,8 +27,8 @@ def insert(client: Any, table: str, rows: Iterable[Mapping[str, Any]], **setting
         client.insert(table, [[row[name] for name in names] for row in rows], column_names=names, settings=settings)
 
 
-def school(client: Any, urn: int, **facts: Any) -> None:
-    """One span of a school's facts."""
+def school(client: Any, urn: int, known_from: datetime | None = None, **facts: Any) -> None:
+    """One span of a school's facts; known from an instant on, where one asks as at an instant."""
     defaults: dict[str, Any] = {
         "name": f"School {urn}",
         "la_code": "330",
@@ -45,7 +45,10 @@ def school(client: Any, urn: int, **facts: Any) -> None:
         "valid_to": OPEN_END,
         "taken_at": TAKEN,
     }
-    insert(client, "school", [{"urn": urn, **defaults, **facts}])
+    said = {"urn": urn, **defaults, **facts}
+    insert(client, "school", [said])
+    if known_from is not None:
+        in_force(client, "school", urn, said["taken_at"], known_from)
 
 
 def pupil(pupil_id: int, **facts: Any) -> dict[str, Any]:
@@ -64,7 +67,13 @@ def pupil(pupil_id: int, **facts: Any) -> dict[str, Any]:
     return {"pupil_id": pupil_id, **defaults, **facts}
 
 
-def roster(client: Any, urn: int, pupils: Iterable[Mapping[str, Any]], taken_at: datetime = TAKEN) -> None:
+def roster(
+    client: Any,
+    urn: int,
+    pupils: Iterable[Mapping[str, Any]],
+    taken_at: datetime = TAKEN,
+    known_from: datetime | None = None,
+) -> None:
     """A version of a school's roster, in force when it is the latest."""
     pupils = [dict(one) for one in pupils]
     groups = [(one.pop("group"), one) for one in pupils]
@@ -79,10 +88,12 @@ def roster(client: Any, urn: int, pupils: Iterable[Mapping[str, Any]], taken_at:
             if group is not None
         ],
     )
-    in_force(client, "roster", urn, taken_at)
+    in_force(client, "roster", urn, taken_at, known_from)
 
 
-def in_force(client: Any, kind: str, urn: int, taken_at: datetime = TAKEN, applied_at: datetime | None = None) -> None:
+def in_force(
+    client: Any, kind: str, urn: int | str, taken_at: datetime = TAKEN, applied_at: datetime | None = None
+) -> None:
     """Say that a version of reference data has been applied, now unless told."""
     insert(
         client,
@@ -186,19 +197,32 @@ def receipt(urn: int, group_id: str, session: str = "AM", **facts: Any) -> dict[
 
 
 def calendar(
-    client: Any, urn: int, first: date = date(2025, 9, 1), last: date = date(2025, 12, 19), closed: Iterable[date] = ()
+    client: Any,
+    urn: int,
+    first: date = date(2025, 9, 1),
+    last: date = date(2025, 12, 19),
+    closed: Iterable[date] = (),
+    taken_at: datetime = TAKEN,
+    known_from: datetime | None = None,
 ) -> None:
     """An autumn term, with closures of a day each."""
-    year = {"urn": urn, "taken_at": TAKEN, "academic_year": "2025/26"}
+    year = {"urn": urn, "taken_at": taken_at, "academic_year": "2025/26"}
     insert(client, "calendar_term", [{**year, "name": "Autumn", "first_day": first, "last_day": last}])
     insert(
         client, "calendar_closure", [{**year, "first_day": day, "last_day": day, "reason": "inset"} for day in closed]
     )
-    in_force(client, "calendar", urn)
+    in_force(client, "calendar", urn, taken_at, known_from)
 
 
-def code_map(client: Any, entries: Mapping[str, str], scheme: str = "national", version: int = 1) -> None:
-    """A published map without dates."""
+def code_map(
+    client: Any,
+    entries: Mapping[str, str],
+    scheme: str = "national",
+    version: int = 1,
+    published_at: datetime = TAKEN,
+    known_from: datetime | None = None,
+) -> None:
+    """A published map without dates; known from an instant on, where one asks as at an instant."""
     insert(
         client,
         "code_map",
@@ -210,11 +234,13 @@ def code_map(client: Any, entries: Mapping[str, str], scheme: str = "national", 
                 "canonical_code": canonical,
                 "valid_from": date(1970, 1, 1),
                 "valid_to": OPEN_END,
-                "published_at": TAKEN,
+                "published_at": published_at,
             }
             for raw, canonical in entries.items()
         ],
     )
+    if known_from is not None:
+        in_force(client, "code-map", scheme, published_at, known_from)
 
 
 def mark(pupil_id: int, code: str = "/", **facts: Any) -> dict[str, Any]:

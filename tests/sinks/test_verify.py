@@ -131,7 +131,7 @@ def test_a_slice_that_comes_right_in_the_meantime_is_equal(db: Any) -> None:
 def test_a_day_cut_into_slices_is_whole(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rows.history(db, [rows.mark(n, urn=100000 + n, batch=9) for n in range(20, 26)])
     rows.history(db, [rows.mark(30, urn=100050, batch=10)], derived=False)
-    monkeypatch.setattr("sinks.verify._SLICE", 2)
+    monkeypatch.setattr("sinks.slices._SLICE", 2)
     result = checked(db)
     assert dict(result.compared) == {"mark_assertion": 12, "mark_current": 10, "school_session": 8, "period_current": 1}
     assert {(one.table, one.urn) for one in result.differences} == {
@@ -158,7 +158,7 @@ def test_days_too_many_to_be_compared_at_once_are_cut_between_days(db: Any, monk
     days = [rows.DAY + timedelta(days=n) for n in range(1, 5)]
     for place, day in enumerate(days):
         rows.history(db, [rows.mark(n, session_date=day, batch=20 + place) for n in range(1, 3)])
-    monkeypatch.setattr("sinks.verify._SLICE", 5)
+    monkeypatch.setattr("sinks.slices._SLICE", 5)
     seen: list[tuple[Any, int, int]] = []
     result = verify(db, on_day=lambda day, done, all_days: seen.append((day, done, all_days)), tries=1)
     assert result.equal

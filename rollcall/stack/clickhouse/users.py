@@ -14,9 +14,13 @@ __all__ = ["authenticate", "hold_to"]
 USERS = ("default", "reader", "analyst")
 #: readonly = 2: reads only, may change settings for itself, may not lift readonly.
 READ_ONLY = "SET readonly = 2"
-#: Every table, and whether it is a plain view of ours. Those of information_schema would show the tables below.
+#: Every table, and whether it is a plain view of ours. Those of information_schema would show the tables below, and in
+#: the database of a past instant (sinks/as_at.py) these are views themselves.
 _TABLES = """
-    SELECT database, name, engine = 'View' AND lower(database) NOT IN ('system', 'information_schema')
+    SELECT
+        database, name,
+        engine = 'View' AND lower(database) NOT IN ('system', 'information_schema')
+            AND NOT match(database, '_as_at_[0-9]{10}_')
     FROM system.tables
 """
 

@@ -1,0 +1,266 @@
+"""Answers as at a past instant (rule 9): what was known then, by the maps, rules, aliases and reference data of then.
+
+A past instant is a database. `opened` makes one in which the tables are views of what was known at the instant, the
+views of the migrations stand as they do in the present one, and the current marks and counts are derived again by the
+very expressions of derive. So every statement that answers today answers as at the instant, without a word changed.
+
+What was known at an instant never changes: an instant that is not settled yet is refused (`settled`), knowledge time
+never moves, and reference data keeps every version. Two things take out of the past as well: erasure and retention.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from rollcall.domain.clock import LONDON, now
+from rollcall.errors import ClickHouseError, UsageError
+from sinks.derive import counts_expression, current_expression, fill_counts, fill_current, latest_publication
+from sinks.slices import Slice, slices
+from sinks.statements import load, split
+
+__all__ = ["NO_PAST", "Known", "known", "opened", "settled", "sweep"]
+
+#: Tables of which no past is told: how far workers and loaders are, and what keeps its newest rows only (the crosswalk:
+#: a pair once given keeps its pupil, but whether it is ambiguous is said of now).
+NO_PAST = frozenset(
+    {
+        "crosswalk", "epoch_claim", "erased_mark", "erasure", "ledger", "quarantine_message", "reference_position",
+        "schema_migration", "touched",
+    }
+)  # fmt: skip
+#: Knowledge time is fixed before the row that tells of it stands: by a worker at most its session timeout (10 s), by
+#: the loader and the agents less. So long an instant is waited for before it is answered.
+_SETTLES_IN = timedelta(seconds=10)
+#: Longer than any answer takes. What is older was left by a process that was killed.
+_LEFT_BEHIND = timedelta(hours=6)
+_MILLISECOND = timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: ClickHouse: ACCESS_DENIED, READONLY.
+_MAY_NOT = frozenset({164, 497})
+_CLOCK = "now('Europe/London')"
+_OTHER_CLOCK = re.compile(r"\b(now|now64|today|yesterday|utc_timestamp|current_timestamp)\s*\(", re.I)
+_TEXT = r"'(?:[^'\\]|\\.)*'"
+_SAID = re.compile(rf"{_TEXT}|--[^\n]*")
+_DEFINER = re.compile(r" DEFINER = \S+ SQL SECURITY DEFINER")
+#: Of the pupil-sessions for which it must be asked (as_at_several.sql).
+_BY_THE_RULE = current_expression(
+    load("verify_assertions").replace("FROM mark_event FINAL", "FROM mark_event_several FINAL"),
+    publication="{publication:UInt64}",
+)
+_SETTINGS = {"async_insert": 0, "optimize_on_insert": 0, "insert_deduplicate": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """By what a report was made. `at` None: as known when it was asked. `rules`: 0 are those built in."""
+
+    at: datetime | None
+    code_map: int
+    rules: int
+
+    def as_json(self) -> dict[str, Any]:
+        """As every report says it."""
+        at = None if self.at is None else self.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return {"as_at": at, "code_map_version": self.code_map, "rules_version": self.rules}
+
+    @property
+    def in_words(self) -> str:
+        """The same for a person."""
+        by = f"code map {self.code_map}, rules {self.rules or 'built in'}."
+        if self.at is None:
+            return f"As known now, by {by}"
+        return f"As known at {_local(self.at)} (London), by {by}"
+
+
+def known(client: Client, at: datetime | None) -> Known:
+    """By what a report of `client` is made: one that `opened` gave for `at`, or (None) of the present."""
+    ((code_map, rules),) = client.query(load("versions_in_force")).result_rows
+    return Known(at, int(code_map), int(rules))
+
+
+@contextmanager
+def opened(
+    client: Client, at: datetime, first: date, last: date, urns: Collection[int] = (), asks: Collection[str] = ()
+) -> Iterator[Client]:
+    """A client that answers as at the instant `at`, of the session dates `first` to `last`, both inclusive.
+
+    `urns`: of these schools alone; of all when empty. `asks`: the statements that will be asked, so that only what they
+    read is made; everything when empty. `client` goes on answering as of now. An instant of the last seconds is waited
+    for. Needs a user who may create databases; what is made is dropped in the end, and what a killed process left is
+    dropped by a later one.
+
+    Raises UsageError for an instant that is not settled (`settled`), ClickHouseError when the user may not.
+    """
+    past = _name(client)
+    try:
+        settled(client, at)
+        client.command(f"CREATE DATABASE `{past}`", use_database=False)
+    except DatabaseError as error:
+        if error.code in _MAY_NOT:
+            raise ClickHouseError(
+                "answers as at an instant are made in a database of their own, which this user may not create: ask as a"
+                " user who may (ROLLCALL_CLICKHOUSE__USER)",
+                error.code,
+            ) from None
+        raise
+    try:
+        sweep(client)
+        then = copy.copy(client)
+        then.database = past
+        _make(client, then, at, first, last, urns, asks)
+        yield then
+    finally:
+        client.command(f"DROP DATABASE IF EXISTS `{past}` SYNC", use_database=False)
+
+
+def settled(client: Client, at: datetime) -> None:
+    """Wait until nothing more can become known of the instant `at`; seconds, and only where it is that recent.
+
+    Raises UsageError when it lies ahead, or when a worker has begun a range of messages by then and not finished it:
+    the message says which, and which instant is the latest that can be answered.
+    """
+    if at.tzinfo is None:
+        raise UsageError("an instant needs its zone")
+    ahead = at - now()
+    if ahead > timedelta(0):
+        raise UsageError(f"as at {_local(at)} (London) cannot be answered: it has not come yet")
+    time.sleep(max(0.0, (ahead + _SETTLES_IN).total_seconds()))
+    for group, topic, partition, first, final, ingested_ms in client.query(load("as_at_in_hand")).result_rows:
+        begun = _EPOCH + int(ingested_ms) * _MILLISECOND
+        if at >= begun:
+            raise UsageError(
+                f"as at {_local(at)} (London) cannot be answered yet: a worker of {group} has {topic}/{partition},"
+                f" offsets {first}-{final}, in hand. The latest instant that can be is {_local(begun - _MILLISECOND)};"
+                " if no worker runs, start one, and it finishes them"
+            )
+
+
+def sweep(client: Client, older_than: timedelta = _LEFT_BEHIND) -> None:
+    """Drop the past instants of this database that are older: of processes that were killed, unless told otherwise."""
+    named = re.compile(rf"{re.escape(_prefix(client))}(\d{{10}})_[0-9a-f]{{8}}")
+    for (name,) in client.query(load("as_at_left"), parameters={"prefix": _prefix(client)}).result_rows:
+        found = named.fullmatch(name)
+        if found is not None and now() - datetime.fromtimestamp(int(found[1]), UTC) > older_than:
+            client.command(f"DROP DATABASE IF EXISTS `{name}` SYNC", use_database=False)
+
+
+def _make(
+    client: Client, then: Client, at: datetime, first: date, last: date, urns: Collection[int], asks: Collection[str]
+) -> None:
+    there = f"`{then.database}`."
+    made = client.query(load("as_at_made")).result_rows
+    engines = {name: full for name, _, full, _ in made}
+    views = {name: _as_at(text, str(client.database), there, at) for name, kind, _, text in made if kind == "View"}
+    tables = _tables(str(client.database), engines, at, first, last, urns)
+    counts = counts_expression(load("as_at_slice"), load("verify_no_counts"))
+    read_by_derive = " ".join([_BY_THE_RULE, counts, *map(load, ("as_at_several", "as_at_alone", "derive_existing"))])
+    derived = dict.fromkeys(("mark_current", "school_session"), read_by_derive)
+    makes = {**tables, **derived, **views, **dict.fromkeys(NO_PAST, "")}
+    wanted = _read_by([*asks, load("versions_in_force")], makes, there) if asks else makes.keys()
+    for name, statement in tables.items():
+        if name in wanted:
+            then.command(statement)
+    for name in derived:
+        if name in wanted:
+            then.command(f"CREATE TABLE {name} AS `{client.database}`.{name}")
+    for name, statement in views.items():
+        if name in wanted and not NO_PAST & _read_by([statement], makes, there):
+            then.command(statement)
+    if "mark_current" in wanted:
+        asked = {"first": first, "last": last, "urns": sorted(set(urns))}
+        _derive(then, slices(client, client.query(load("as_at_days"), parameters=asked).result_rows), counts)
+
+
+def _derive(then: Client, parts: Iterable[Slice], counts: str) -> None:
+    """Fill mark_current and school_session: by the rule, and without it where there is nothing to choose from."""
+    key = " ".join(split(load("as_at_key")))
+    alone = load("derive_existing").replace("{assertions}", load("as_at_alone_assertions"))
+    alone = load("as_at_alone").replace("{existing}", alone).replace("{key}", key)
+    then.command("CREATE TABLE as_at_several (key UInt64) ENGINE = Memory")
+    then.command(f"CREATE VIEW mark_event_several AS SELECT * FROM mark_event WHERE {key} IN as_at_several")
+    _, publication = latest_publication(then)
+    for one in parts:
+        parameters = {**asdict(one), "publication": publication}
+        then.command(load("as_at_several").replace("{key}", key), parameters=parameters, settings=_SETTINGS)
+        fill_current(then, alone, parameters, _SETTINGS)
+        fill_current(then, _BY_THE_RULE, parameters, _SETTINGS)
+        fill_counts(then, counts, parameters, _SETTINGS)
+
+
+def _tables(
+    database: str, engines: Mapping[str, str], at: datetime, first: date, last: date, urns: Collection[int]
+) -> dict[str, str]:
+    """Table -> the statement that makes it a view, or a copy, of what was known."""
+    schools = ", ".join(str(int(urn)) for urn in sorted(set(urns)))
+    text = load("as_at_tables").replace("{assertions}", load("verify_assertions"))
+    for name, value in {
+        "{periods}": load("verify_periods"), "{now}": f"`{database}`", "{at}": _literal(at),
+        "{schools}": f"urn IN ({schools})" if schools else "true", "{first}": _day(first), "{last}": _day(last),
+        "{first_day:Date}": _day(first), "{last_day:Date}": _day(last), "{first:UInt32}": "0",
+        "{last:UInt32}": str(2**32 - 1),
+    }.items():  # fmt: skip
+        text = text.replace(name, value)
+    statements = {statement.split()[2]: statement for statement in split(text)}
+    return {
+        name: statement.replace(" AS", f" ENGINE = {engines[name]} AS", 1) if " TABLE " in statement[:16] else statement
+        for name, statement in statements.items()
+    }
+
+
+def _as_at(statement: str, database: str, there: str, at: datetime) -> str:
+    """The statement that made a view of the present, to make the same view of the past."""
+    statement = _DEFINER.sub("", statement, count=1)
+    statement = statement.replace(_CLOCK, f"toDateTime({int(at.timestamp())}, 'Europe/London')")
+    if other := _OTHER_CLOCK.search(re.sub(_TEXT, "", statement)):
+        raise ClickHouseError(f"a view asks {other[1]}(), of which no past is known: {statement[:60]} ...")
+    of_now = rf"{_TEXT}|`?\b{re.escape(database)}\b`?\.(?=\w)"
+    return re.sub(of_now, lambda found: found[0] if found[0][0] == "'" else there, statement)
+
+
+def _read_by(asks: Collection[str], makes: Mapping[str, str], there: str) -> set[str]:
+    """What statements read of `makes` (name -> its own statement), what that reads in turn included.
+
+    A view says exactly what it reads. Of other statements every word counts: a name too many does no harm.
+    """
+    found: set[str] = set()
+    open_ends = list(asks)
+    while open_ends:
+        text = _SAID.sub("", open_ends.pop())
+        names = set(re.findall(rf"{there}(\w+)" if there in text else r"\w+", text))
+        open_ends += [makes[name] for name in names & makes.keys() - found]
+        found |= names & makes.keys()
+    return found
+
+
+def _prefix(client: Client) -> str:
+    return f"{client.database}_as_at_"
+
+
+def _name(client: Client) -> str:
+    return f"{_prefix(client)}{int(now().timestamp()):010d}_{uuid4().hex[:8]}"
+
+
+def _literal(at: datetime) -> str:
+    return f"toDateTime64('{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}', 6, 'UTC')"
+
+
+def _day(day: date) -> str:
+    return f"toDate('{day.isoformat()}')"
+
+
+def _local(at: datetime) -> str:
+    """2025-09-10 16:00, with seconds and what is finer where there are any."""
+    local = at.astimezone(LONDON).replace(tzinfo=None)
+    whole_minute = not (local.second or local.microsecond)
+    return local.isoformat(" ", "minutes" if whole_minute else "auto")
