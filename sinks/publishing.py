@@ -99,17 +99,15 @@ def rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
     """The rows of a layout: every day, every week of those days, and the year to date at the last of them."""
     begin = academic_year_days(academic_year(asked.last))[0]
     days = _days(client, asked, begin)
-    excluded = excluded_days(begin, asked.last)
-    for day in sorted({day for day, _ in days}):
-        if asked.first <= day <= asked.last and day not in excluded:
-            yield from _breakdown(layout, asked, "Daily", day, _together(days, {day}))
-    counted = sorted({day for day, _ in days} - excluded)
-    for monday in sorted({_monday(day) for day in counted if day >= asked.first}):
-        week = {day for day in counted if _monday(day) == monday and asked.first <= day <= asked.last}
-        if week:
-            yield from _breakdown(layout, asked, "Weekly", monday, _together(days, week))
-    year = _together(days, set(counted))
-    _add_pupils(client, asked, begin, excluded, year)
+    asked_days = sorted({day for day, _ in days if asked.first <= day <= asked.last})
+    for day in asked_days:
+        yield from _breakdown(layout, asked, "Daily", day, _together(days, {day}, "Daily"))
+    for monday in sorted({_monday(day) for day in asked_days}):
+        week = {day for day in asked_days if _monday(day) == monday}
+        yield from _breakdown(layout, asked, "Weekly", monday, _together(days, week, "Weekly"))
+    year = _together(days, {day for day, _ in days}, "YTD")
+    authorities = {area.la_code: area for _, (area, _) in days if area.level == LOCAL}
+    _add_pupils(client, asked, begin, authorities, year)
     yield from _breakdown(layout, asked, "YTD", _monday(asked.last), year)
 
 
@@ -175,31 +173,44 @@ def _above(area: _Area, las: Collection[str]) -> Iterator[_Area]:
         yield _Area(NATIONAL)
 
 
-def _together(days: Mapping[tuple[date, _Place], _Figures], wanted: Collection[date]) -> dict[_Place, _Figures]:
-    """Figures of several days added up, by place. What is known of a place is not of a day."""
+def _together(
+    days: Mapping[tuple[date, _Place], _Figures], wanted: Collection[date], breakdown: str
+) -> dict[_Place, _Figures]:  # fmt: skip
+    """Figures of several days added up, by place, without the days that do not count there (rule 21).
+
+    What is known of a place is not of a day.
+    """
     summed: dict[_Place, _Figures] = {}
+    left_out = {area: _excluded(area, breakdown, min(wanted), max(wanted)) for _, (area, _) in days} if wanted else {}
     for (day, place), figures in days.items():
-        if day in wanted:
+        if day in wanted and day not in left_out[place[0]]:
             held = summed.setdefault(place, _Figures())
             held.add(figures)
             held.known_schools, held.known_enrolments = figures.known_schools, figures.known_enrolments
     return summed
 
 
+def _excluded(area: _Area, breakdown: str, first: date, last: date) -> frozenset[date]:
+    return frozenset(excluded_days(first, last, area.region_code, area.la_code, breakdown))
+
+
 def _add_pupils(
-    client: Client, asked: Asked, begin: date, excluded: Collection[date], year: Mapping[_Place, _Figures]
+    client: Client, asked: Asked, begin: date, authorities: Mapping[str, _Area], year: Mapping[_Place, _Figures]
 ) -> None:
-    parameters = {
-        "first": begin.isoformat(), "last": asked.last.isoformat(), "las": list(asked.las),
-        "excluded": [day.isoformat() for day in sorted(excluded)],
-    }  # fmt: skip
-    of_authority = {area.la_code: area for area, _ in year if area.level == LOCAL}
-    for la_code, phase, pupils, persistent in client.query(load("publish_pupils"), parameters=parameters).result_rows:
-        if la_code in of_authority:
-            for area in _above(of_authority[la_code], asked.las):
+    """Pupils of the year to date, asked once for all places that leave the same days out."""
+    alike: dict[frozenset[date], set[_Area]] = {}
+    for area, _ in year:
+        alike.setdefault(_excluded(area, "YTD", begin, asked.last), set()).add(area)
+    for excluded, areas in alike.items():
+        parameters = {
+            "first": begin.isoformat(), "last": asked.last.isoformat(), "las": list(asked.las),
+            "excluded": [day.isoformat() for day in sorted(excluded)],
+        }  # fmt: skip
+        for la_code, phase, *counts in client.query(load("publish_pupils"), parameters=parameters).result_rows:
+            for area in areas.intersection(_above(authorities[la_code], asked.las)):
                 for kind in (phase, TOTAL):
-                    year[area, kind].pupils += pupils
-                    year[area, kind].persistent += persistent
+                    year[area, kind].pupils += counts[0]
+                    year[area, kind].persistent += counts[1]
 
 
 def _breakdown(
