@@ -30,6 +30,7 @@ from rollcall.errors import UsageError
 from rollcall.files import write_durably
 from sinks.derive import latest_publication
 from sinks.statements import load
+from sinks.suppression import withhold
 
 __all__ = ["Asked", "publish", "rows"]
 
@@ -40,27 +41,19 @@ NATIONAL, REGIONAL, LOCAL = "National", "Regional", "Local authority"
 TOTAL = "Total"
 #: Who may read what is published.
 _READABLE = 0o644
-#: Columns that say where and when; everything else is a number, and withheld where a cell is suppressed.
-_FACTS = frozenset(
-    {
-        "time_period", "time_identifier", "geographic_level", "country_code", "country_name", "region_code",
-        "region_name", "new_la_code", "la_name", "old_la_code", "attendance_date", "day_number", "school_type",
-        "week_commencing", "academic_year", "breakdown", "num_schools", "total_num_schools",
-    }
-)  # fmt: skip
 
 
 class Asked(NamedTuple):
     """What is to be published: session dates, both inclusive; authorities by their three-digit codes, all when empty.
 
-    Regions and the nation are published only of all authorities. `suppress`: withhold authorities with one school, as
-    published.
+    Regions and the nation are published only of all authorities. `suppression`: what is withheld, of SUPPRESSIONS
+    (sinks/suppression.py).
     """
 
     first: date
     last: date
     las: Sequence[str] = ()
-    suppress: bool = True
+    suppression: str = "dfe"
 
 
 class _Area(NamedTuple):
@@ -97,18 +90,22 @@ _Place = tuple[_Area, str]
 
 def rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
     """The rows of a layout: every day, every week of those days, and the year to date at the last of them."""
+    yield from withhold(list(_all_rows(client, layout, asked)), layout, asked.suppression)
+
+
+def _all_rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
     begin = academic_year_days(academic_year(asked.last))[0]
     days = _days(client, asked, begin)
     asked_days = sorted({day for day, _ in days if asked.first <= day <= asked.last})
     for day in asked_days:
-        yield from _breakdown(layout, asked, "Daily", day, _together(days, {day}, "Daily"))
+        yield from _breakdown(layout, "Daily", day, _together(days, {day}, "Daily"))
     for monday in sorted({_monday(day) for day in asked_days}):
         week = {day for day in asked_days if _monday(day) == monday}
-        yield from _breakdown(layout, asked, "Weekly", monday, _together(days, week, "Weekly"))
+        yield from _breakdown(layout, "Weekly", monday, _together(days, week, "Weekly"))
     year = _together(days, {day for day, _ in days}, "YTD")
     authorities = {area.la_code: area for _, (area, _) in days if area.level == LOCAL}
     _add_pupils(client, asked, begin, authorities, year)
-    yield from _breakdown(layout, asked, "YTD", _monday(asked.last), year)
+    yield from _breakdown(layout, "YTD", _monday(asked.last), year)
 
 
 def publish(client: Client, layout: Layout, asked: Asked, file: Path) -> dict[str, Any]:
@@ -127,7 +124,7 @@ def publish(client: Client, layout: Layout, asked: Asked, file: Path) -> dict[st
         "file": file.name, "sha256": hashlib.sha256(text.encode()).hexdigest(), "rows": len(made),
         "rows_withheld": sum(row["possible_sessions"] == layout.suppressed for row in made),
         "from": asked.first.isoformat(), "to": asked.last.isoformat(), "local_authorities": list(asked.las),
-        "layout": layout.name, "suppression": "dfe" if asked.suppress else "none", "basis": "statutory",
+        "layout": layout.name, "suppression": asked.suppression, "basis": "statutory",
         "code_map_version": code_map,
         "written_at": now().isoformat(timespec="seconds"),
     }  # fmt: skip
@@ -214,13 +211,10 @@ def _add_pupils(
 
 
 def _breakdown(
-    layout: Layout, asked: Asked, breakdown: str, day: date, figures: Mapping[_Place, _Figures]
-) -> Iterator[Row]:
+    layout: Layout, breakdown: str, day: date, figures: Mapping[_Place, _Figures]
+) -> Iterator[Row]:  # fmt: skip
     for (area, phase), found in sorted(figures.items(), key=lambda one: one[0]):
-        row = _row(layout, breakdown, day, area, phase, found)
-        if asked.suppress and area.level == LOCAL and found.schools == len(found.days):
-            row = {name: value if name in _FACTS else layout.suppressed for name, value in row.items()}
-        yield row
+        yield _row(layout, breakdown, day, area, phase, found)
 
 
 def _row(layout: Layout, breakdown: str, day: date, area: _Area, phase: str, found: _Figures) -> Row:

@@ -39,7 +39,11 @@ def attendance(
     la: Authorities = None,
     layout: Annotated[str, typer.Option(help="dashboard-2025.")] = "dashboard-2025",
     suppression: Annotated[
-        str, typer.Option(help="dfe: withhold authorities with one school, as published; none.")
+        str,
+        typer.Option(
+            help="dfe: withhold authorities with one school, as published; safe: also what subtraction would give "
+            "back, and small counts of sensitive codes; none."
+        ),
     ] = "dfe",
 ) -> None:
     """Write daily, weekly and year-to-date rows of schools in the headline, and a manifest that says what of.
@@ -51,17 +55,18 @@ def attendance(
     from rollcall.settings import Settings
     from sinks.clickhouse import connect
     from sinks.publishing import Asked, publish
+    from sinks.suppression import SUPPRESSIONS
 
     if layout not in LAYOUTS:
         raise UsageError(f"no layout {layout}; there is {', '.join(LAYOUTS)}")
-    if suppression not in ("dfe", "none"):
-        raise UsageError(f"no suppression {suppression}; there is dfe, none")
+    if suppression not in SUPPRESSIONS:
+        raise UsageError(f"no suppression {suppression}; there is {', '.join(SUPPRESSIONS)}")
     since, until = _dates.day("--from", first), _dates.day("--to", last or first)
     if until < since:
         raise UsageError(f"--to {until} is before --from {since}")
     client = connect(Settings.load().clickhouse)
     try:
-        manifest = publish(client, LAYOUTS[layout], Asked(since, until, tuple(la or ()), suppression == "dfe"), out)
+        manifest = publish(client, LAYOUTS[layout], Asked(since, until, tuple(la or ()), suppression), out)
     finally:
         client.close()
     typer.echo(f"{manifest['rows']:,} rows in {out}, of which {manifest['rows_withheld']:,} are withheld in part")

@@ -2,10 +2,10 @@
 
 `local_authorities.csv`: the Department's three-digit code of each authority with schools, and the code the Office for
 National Statistics gives it (Department for Education, "Pupil attendance in schools", 2025; Open Government Licence).
-`excluded_dates.csv`: dates left out of attendance statistics (rule 21), from the same publication's dashboard. A line says
-which rows leave them out. level `national`: all; `regional`: those of the regions named and of their authorities; `local`:
-those of the authorities named by three-digit code. breakdown: Daily, Weekly, YTD, several with spaces; all when empty.
-A row above (the nation's, or with `local` the region's) keeps the day, with all that was counted on it.
+`excluded_dates.csv`: dates left out of attendance statistics (rule 21), from the same publication's dashboard. A line
+says which rows leave them out. level `national`: all; `regional`: those of the regions named and of their authorities;
+`local`: those of the authorities named by three-digit code. breakdown: Daily, Weekly, YTD, several with spaces; all
+when empty. A row above (the nation's, or with `local` the region's) keeps the day, with all that was counted on it.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from rollcall.domain import places
 from rollcall.domain.codes import CODES
 from rollcall.domain.layouts import DASHBOARD_2025
-from rollcall.domain import places
 from rollcall.domain.places import ONS_CODES, Excluded, excluded_days
 from rollcall.domain.published_files import compare, read
 from rollcall.errors import UsageError
@@ -67,7 +67,7 @@ def of(client: Any, **asked: Any) -> dict[tuple[str, str, str, str], dict[str, s
 
 
 def test_a_region_is_the_sum_of_its_authorities_and_total_of_its_phases(db: Any) -> None:
-    found = of(db, suppress=False)
+    found = of(db, suppression="none")
     for level in ("Regional", "National"):
         total = found["Daily", level, "Total", "08"]
         assert (total["num_schools"], total["enrolments"], total["possible_sessions"]) == ("4", "8", "8")
@@ -98,7 +98,15 @@ def test_an_authority_with_one_school_is_withheld_and_its_schools_are_told_rule_
     assert (withheld["la_name"], withheld["academic_year"]) == ("LA 893", "202526")
     assert found["Weekly", "894", "Secondary", "08"]["enrolments"] == "NA"
     assert found["Daily", "Regional", "Primary", "08"]["possible_sessions"] == "6"
-    assert of(db, suppress=False)["Daily", "893", "Primary", "08"]["possible_sessions"] == "2"
+    assert of(db, suppression="none")["Daily", "893", "Primary", "08"]["possible_sessions"] == "2"
+
+
+def test_safe_withholds_what_stands_above_where_there_is_nobody_to_hide_among_rule_23(db: Any) -> None:
+    """One region: the one secondary school of all is what region and nation say of secondary schools."""
+    found = of(db, suppression="safe")
+    assert {row["possible_sessions"] for row in found.values()} == {"NA"}
+    assert found["Daily", "National", "Secondary", "08"]["num_schools"] == "1"
+    assert of(db, las=("894",), suppression="safe")["Daily", "894", "Primary", "08"]["possible_sessions"] == "NA"
 
 
 def test_of_named_authorities_no_region_is_published(db: Any) -> None:
@@ -177,7 +185,7 @@ def test_a_day_that_a_region_leaves_out_is_in_no_row_of_the_region_or_its_author
     strike = Excluded(TUESDAY, TUESDAY, "regional", frozenset({"E12000002"}), frozenset(), "Strike")
     monkeypatch.setattr(places, "EXCLUDED", (*places.EXCLUDED, strike))
     found = {(one["breakdown"], one["region_code"], one["old_la_code"], one["attendance_date"][:2]): one
-             for one in rows(db, DASHBOARD_2025, Asked(MONDAY, TUESDAY, suppress=False))
+             for one in rows(db, DASHBOARD_2025, Asked(MONDAY, TUESDAY, suppression="none"))
              if one["school_type"] == "Primary"}  # fmt: skip
     assert ("Daily", "E12000002", "", "08") in found
     assert not [key for key in found if key[0] == "Daily" and key[1] == "E12000002" and key[3] == "09"]
@@ -188,8 +196,9 @@ def test_a_day_that_a_region_leaves_out_is_in_no_row_of_the_region_or_its_author
         assert found[breakdown, "E12000005", "", "08"]["possible_sessions"] == "10"
         # The nation's row keeps the day, with all that was counted on it.
         assert found[breakdown, "", "", "08"]["possible_sessions"] == "12"
-    assert (found["YTD", "E12000002", "", "08"]["ytd_enrolments"], found["YTD", "E12000002", "", "08"]["pa_flag"]) == ("1", "0")  # fmt: skip
-    assert (found["YTD", "", "", "08"]["ytd_enrolments"], found["YTD", "", "", "08"]["pa_flag"]) == ("7", "4")
+    region, nation = found["YTD", "E12000002", "", "08"], found["YTD", "", "", "08"]
+    assert (region["ytd_enrolments"], region["pa_flag"]) == ("1", "0")
+    assert (nation["ytd_enrolments"], nation["pa_flag"]) == ("7", "4")
 
 
 def test_a_day_is_left_out_of_an_authority_or_of_a_breakdown_alone_rule_21(
@@ -197,7 +206,7 @@ def test_a_day_is_left_out_of_an_authority_or_of_a_breakdown_alone_rule_21(
 ) -> None:
     snow = Excluded(TUESDAY, TUESDAY, "local", frozenset({"894"}), frozenset({"Daily", "YTD"}), "Snow")
     monkeypatch.setattr(places, "EXCLUDED", (*places.EXCLUDED, snow))
-    found = of(db, suppress=False)
+    found = of(db, suppression="none")
     assert ("Daily", "894", "Primary", "09") not in found
     assert found["Daily", "Regional", "Primary", "09"]["possible_sessions"] == "4"
     assert found["Weekly", "894", "Primary", "08"]["possible_sessions"] == "6"
