@@ -29,6 +29,12 @@ def register(app: typer.Typer) -> None:
     group.command("compare", epilog="Example: [bold]rollcall publish compare published.csv week.csv --la 894[/bold].")(
         compare
     )
+    group.command(
+        "strike",
+        epilog="Examples: [bold]rollcall publish strike --snapshot strike-2023-02-01 --out 1300.csv[/bold], and an "
+        "hour later [bold]rollcall publish strike --snapshot strike-2023-02-01 --cut 14:00 --since 1300.csv "
+        "--status declared.csv --out 1400.csv[/bold].",
+    )(strike)
     app.add_typer(group, name="publish")
 
 
@@ -70,6 +76,57 @@ def attendance(
     finally:
         client.close()
     typer.echo(f"{manifest['rows']:,} rows in {out}, of which {manifest['rows_withheld']:,} are withheld in part")
+
+
+def strike(
+    snapshot: Annotated[str, typer.Option(help="The snapshot of the day.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    cut: Annotated[str, typer.Option(help="The cut, or last: the newest one begun.", metavar="HH:MM")] = "last",
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="region, phase or la; may be given several times.", show_default="region and phase"),
+    ] = None,
+    status: Annotated[
+        Path | None,
+        typer.Option(help="Statuses that schools or authorities declare: CSV of urn, status, declared_by, role, at."),
+    ] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="The file of an earlier cut: what has changed since is counted.")
+    ] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder of the embedded stack.", show_default=".rollcall")] = None,
+) -> None:
+    """Write which schools are open, restricted, closed, unknown or not expected, as their registers tell by a cut.
+
+    Counts, and percentages of schools known, of those that responded and of all; beside the file stand its schools (not
+    for publication) and a manifest. What is declared fills unknown only, and is counted apart. Leaves with 1 when
+    something of the cut is still to be taken in: the figures may change then. Basis: statutory, what stands now."""
+    from connectors.snapshots.record import load
+    from rollcall.cli._strike import cut_of, line
+    from rollcall.domain.published_files import read
+    from rollcall.domain.strike import read_declared
+    from rollcall.errors import UsageError
+    from rollcall.settings import Settings
+    from sinks.clickhouse import connect
+    from sinks.strike import GROUPINGS, publish, read_statuses
+
+    grouped = by or ["region", "phase"]
+    if wrong := set(grouped) - set(GROUPINGS):
+        raise UsageError(f"no --by {min(wrong)}; there is {', '.join(GROUPINGS)}")
+    settings = Settings.load(home=home) if home is not None else Settings.load()
+    taken = load(settings, snapshot)
+    declared = [] if status is None else read_declared(status)
+    earlier = None if since is None else read_statuses(since)
+    client = connect(settings.clickhouse)
+    try:
+        manifest = publish(client, cut_of(client, taken, cut, declared, earlier), grouped, out)
+    finally:
+        client.close()
+    nation = next(row for row in read(out, ("school_type",)) if row["school_type"] == "Total")
+    typer.echo(line(manifest, nation))
+    for told in manifest["waiting"]:
+        typer.secho(told, fg=typer.colors.RED)
+    if manifest["waiting"]:
+        raise typer.Exit(1)
 
 
 def compare(
