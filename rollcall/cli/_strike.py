@@ -11,13 +11,15 @@ from rollcall.domain.clock import now
 from rollcall.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from clickhouse_connect.driver.client import Client
 
     from connectors.snapshots.record import CutRecord, Snapshot
     from rollcall.domain.strike import Declared
     from sinks.strike import Cut
 
-__all__ = ["cut_of", "line"]
+__all__ = ["cut_of", "day_of", "line"]
 
 #: How a school of several sources stands at a cut, the best first; however else one stands, it has failed.
 _BEST = ("answered", "late")
@@ -46,6 +48,13 @@ def cut_of(
     return Cut(schedule.day, record.cut.label, found.at, _stands(snapshot, record), declared, earlier, facts)
 
 
+def day_of(day: date, declared: Sequence[Declared], earlier: Mapping[int, str] | None) -> Cut:
+    """A session date as it stands now, without a snapshot."""
+    from sinks.strike import Cut
+
+    return Cut(day, "", now(), {}, declared, earlier, {"snapshot": None, "coverage": None, "waiting": []})
+
+
 def _stands(snapshot: Snapshot, record: CutRecord) -> dict[int, str]:
     at = now()
     best: dict[int, str] = {}
@@ -59,7 +68,8 @@ def _stands(snapshot: Snapshot, record: CutRecord) -> dict[int, str]:
 def line(manifest: Mapping[str, Any], total: Mapping[str, str]) -> str:
     """The table in a line: of schools whose status is known, and how many responded."""
     shares = ", ".join(f"{name} {total[f'{name}_percent_of_known']} %" for name in ("open", "restricted", "closed"))
+    at = f" at {manifest['cut']}" if manifest["cut"] else ""
     return (
-        f"{manifest['session_date']} at {manifest['cut']}: {shares} of {int(total['schools_known']):,} schools whose"
+        f"{manifest['session_date']}{at}: {shares} of {int(total['schools_known']):,} schools whose"
         f" status is known; {total['response_percent']} % of {int(total['schools']):,} schools responded"
     )

@@ -79,8 +79,12 @@ def attendance(
 
 
 def strike(
-    snapshot: Annotated[str, typer.Option(help="The snapshot of the day.")],
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    snapshot: Annotated[str | None, typer.Option(help="The snapshot of the day.")] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(help="A session date instead, as it stands now: no cut, no coverage.", metavar="YYYY-MM-DD"),
+    ] = None,
     cut: Annotated[str, typer.Option(help="The cut, or last: the newest one begun.", metavar="HH:MM")] = "last",
     by: Annotated[
         list[str] | None,
@@ -101,7 +105,8 @@ def strike(
     for publication) and a manifest. What is declared fills unknown only, and is counted apart. Leaves with 1 when
     something of the cut is still to be taken in: the figures may change then. Basis: statutory, what stands now."""
     from connectors.snapshots.record import load
-    from rollcall.cli._strike import cut_of, line
+    from rollcall.cli import _dates
+    from rollcall.cli._strike import cut_of, day_of, line
     from rollcall.domain.published_files import read
     from rollcall.domain.strike import read_declared
     from rollcall.errors import UsageError
@@ -109,22 +114,28 @@ def strike(
     from sinks.clickhouse import connect
     from sinks.strike import GROUPINGS, publish, read_statuses
 
+    if (snapshot is None) == (date is None):
+        raise UsageError("--snapshot or --date is wanted, one of them")
     grouped = by or ["region", "phase"]
     if wrong := set(grouped) - set(GROUPINGS):
         raise UsageError(f"no --by {min(wrong)}; there is {', '.join(GROUPINGS)}")
     settings = Settings.load(home=home) if home is not None else Settings.load()
-    taken = load(settings, snapshot)
+    day = _dates.day("--date", date) if date is not None else None
     declared = [] if status is None else read_declared(status)
     earlier = None if since is None else read_statuses(since)
     client = connect(settings.clickhouse)
     try:
-        manifest = publish(client, cut_of(client, taken, cut, declared, earlier), grouped, out)
+        if day is not None:
+            told = day_of(day, declared, earlier)
+        else:
+            told = cut_of(client, load(settings, snapshot or ""), cut, declared, earlier)
+        manifest = publish(client, told, grouped, out)
     finally:
         client.close()
     nation = next(row for row in read(out, ("school_type",)) if row["school_type"] == "Total")
     typer.echo(line(manifest, nation))
-    for told in manifest["waiting"]:
-        typer.secho(told, fg=typer.colors.RED)
+    for to_come in manifest["waiting"]:
+        typer.secho(to_come, fg=typer.colors.RED)
     if manifest["waiting"]:
         raise typer.Exit(1)
 

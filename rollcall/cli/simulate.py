@@ -27,8 +27,8 @@ def register(app: typer.Typer) -> None:
     )(published)
     group.command(
         "strike",
-        epilog="Example: [bold]rollcall simulate strike[/bold], then [bold]rollcall snapshot run --name strike-1 "
-        "--date 2023-02-01[/bold] and [bold]rollcall publish strike --snapshot strike-1 --out strike.csv[/bold].",
+        epilog="Example: [bold]rollcall simulate strike[/bold], then "
+        "[bold]rollcall publish strike --date 2023-02-01 --out strike.csv[/bold].",
     )(strike)
     app.add_typer(group, name="simulate")
 

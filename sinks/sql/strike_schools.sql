@@ -41,7 +41,7 @@ FROM
     ) AS s
     LEFT JOIN
     (
-        SELECT urn, uniqExact(pupil_id) AS pupils FROM roll
+        SELECT urn, count() AS pupils FROM roll
         WHERE {day:Date} BETWEEN first_day AND last_day AND NOT never_missing AND NOT is_post_16 AND year_group NOT IN ('N1', 'N2')
         GROUP BY urn
     ) AS r ON r.urn = s.urn

@@ -28,14 +28,18 @@ from rollcall.domain.clock import now
 from rollcall.domain.codes import CODES
 from rollcall.domain.strike import Declared, read_declared, rule_of
 from rollcall.errors import UsageError
+from sinks import reference
 from sinks.strike import Cut, publish, read_statuses, schools, table
 from streams.reference import Loader
 from tests.publication.strike_search import smallest
+from tests.reference.conftest import TAKEN, applied, school
 from tests.sinks import rows as db_rows
+from tests.streams.messages import OTHER_URN, URN
 from tests.streams.rig import Place, Rig
 
 BEFORE, AFTER = date(2023, 2, 1), date(2025, 9, 10)
 PUPILS = 10
+TRANSCRIPT = Path(__file__).parents[2] / "docs" / "publishing.md"
 NOON = datetime(2025, 9, 10, 11, tzinfo=UTC)
 
 
@@ -219,7 +223,7 @@ class Day:
         begun = now()
         self._rig, self._folder = rig, folder_of(rig.settings, name)
         # A cut is over when we say so; the deadline is far.
-        self._cuts = [ScheduledCut(f"{12 + n}:00", begun + n * timedelta(hours=2)) for n in range(cuts)]
+        self._cuts = [ScheduledCut(f"{12 + 2 * n}:00", begun + n * timedelta(hours=2)) for n in range(cuts)]
         save_plan(rig.settings, Schedule(name, BEFORE, tuple(self._cuts), timedelta(hours=1), today=BEFORE))
 
     def cut(self, number: int, answered: Any, failed: Any = ()) -> str:
@@ -241,6 +245,9 @@ def test_the_first_of_february_2023_comes_out_of_a_nation_built_to_it_fact_11(
     """2,705 schools and their registers, through Kafka, the worker and derive, told by `rollcall publish strike`."""
     nation = list(strike_nation.nation())
     day = Day(rig, "strike-2023-02-01", 2)
+    # Two schools stand in every such database; here they are none any more.
+    closed_down = [school(urn, taken_at=TAKEN + timedelta(days=1), status="closed") for urn in (URN, OTHER_URN)]
+    reference.apply(rig.client, [applied("school", one) for one in closed_down], {})
     last = strike_nation.send(rig.settings, code_map=False)
     Loader(rig.settings, rig.client, group=f"{rig.group}-reference").run(once=True)
     silent = [one for one in nation if one.was == "silent"]
@@ -252,7 +259,14 @@ def test_the_first_of_february_2023_comes_out_of_a_nation_built_to_it_fact_11(
         made = run("publish", "strike", "--snapshot", "strike-2023-02-01", "--cut", first, "--out", str(one_file))
         assert made.exit_code == 0, made.output
         assert "open 45.9 %, restricted 44.7 %, closed 9.3 % of 2,001 schools" in made.stdout
+        assert made.stdout.strip() in TRANSCRIPT.read_text(encoding="utf-8")
         _is_the_first_of_february(one_file)
+        now_file = tmp_path / "now.csv"
+        made = run("publish", "strike", "--date", "2023-02-01", "--out", str(now_file))
+        assert made.exit_code == 0, made.output
+        assert [row["open_percent_of_known"] for row in _read(now_file)] == [
+            row["open_percent_of_known"] for row in _read(one_file)
+        ]
 
         # Two hours later: ten silent schools have told that they are closed, and five closed ones that they are not.
         closed = [one for one in nation if one.was == "closed"][:5]
@@ -263,6 +277,7 @@ def test_the_first_of_february_2023_comes_out_of_a_nation_built_to_it_fact_11(
         made = run("publish", "strike", "--snapshot", "strike-2023-02-01", "--cut", second, "--since", str(one_file),
                    "--by", "la", "--by", "phase", "--out", str(other_file))  # fmt: skip
     assert made.exit_code == 0, made.output
+    assert made.stdout.strip() in TRANSCRIPT.read_text(encoding="utf-8")
     total = next(row for row in _read(other_file) if row["school_type"] == "Total")
     changes = {name: total[f"{name}_change"] for name in ("open", "restricted", "closed", "unknown")}
     assert changes == {"open": "0", "restricted": "5", "closed": "5", "unknown": "-10"}
@@ -292,8 +307,7 @@ def _is_the_first_of_february(file: Path) -> None:
     assert shares("Secondary", "known") == ["17.4", "73.6", "9.0"]
     assert shares("Special", "known") == ["28.8", "57.7", "13.5"]
     total = rows["National", "", "Total"]
-    # Two more stand in the database of every such test, and took no register.
-    assert (total["response_percent"], total["schools"]) == ("77.3", "2707")
+    assert (total["response_percent"], total["schools"]) == ("77.3", "2705")
     assert (total["asked"], total["answered"], total["failed"]) == ("2705", "2092", "613")
     assert len(rows) == 10 * 4
     for name in ("schools", "open", "restricted", "closed", "unknown", "asked", "failed"):
@@ -314,4 +328,6 @@ def test_a_cut_that_nobody_took_or_that_is_open_is_not_published(
     made = run("publish", "strike", "--snapshot", "strike-open", "--out", out)
     assert made.exit_code != 0
     assert "nobody has asked at 12:00" in str(made.exception or made.output)
+    made = run("publish", "strike", "--out", out)
+    assert "--snapshot or --date is wanted" in str(made.exception or made.output)
     assert not Path(out).exists()
