@@ -30,6 +30,7 @@ from rollcall.errors import UsageError
 from rollcall.files import write_durably
 from sinks.as_at import known
 from sinks.statements import load
+from sinks.suppression import withhold
 
 __all__ = ["Asked", "publish", "rows", "schools_of", "span", "statements"]
 
@@ -40,27 +41,19 @@ NATIONAL, REGIONAL, LOCAL = "National", "Regional", "Local authority"
 TOTAL = "Total"
 #: Who may read what is published.
 _READABLE = 0o644
-#: Columns that say where and when; everything else is a number, and withheld where a cell is suppressed.
-_FACTS = frozenset(
-    {
-        "time_period", "time_identifier", "geographic_level", "country_code", "country_name", "region_code",
-        "region_name", "new_la_code", "la_name", "old_la_code", "attendance_date", "day_number", "school_type",
-        "week_commencing", "academic_year", "breakdown", "num_schools", "total_num_schools",
-    }
-)  # fmt: skip
 
 
 class Asked(NamedTuple):
     """What is to be published: session dates, both inclusive; authorities by their three-digit codes, all when empty.
 
-    Regions and the nation are published only of all authorities. `suppress`: withhold authorities with one school, as
-    published.
+    Regions and the nation are published only of all authorities. `suppression`: what is withheld, of SUPPRESSIONS
+    (sinks/suppression.py).
     """
 
     first: date
     last: date
     las: Sequence[str] = ()
-    suppress: bool = True
+    suppression: str = "dfe"
 
 
 class _Area(NamedTuple):
@@ -97,20 +90,22 @@ _Place = tuple[_Area, str]
 
 def rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
     """The rows of a layout: every day, every week of those days, and the year to date at the last of them."""
+    yield from withhold(list(_all_rows(client, layout, asked)), layout, asked.suppression)
+
+
+def _all_rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
     begin, _ = span(asked)
     days = _days(client, asked, begin)
-    excluded = excluded_days(begin, asked.last)
-    for day in sorted({day for day, _ in days}):
-        if asked.first <= day <= asked.last and day not in excluded:
-            yield from _breakdown(layout, asked, "Daily", day, _together(days, {day}))
-    counted = sorted({day for day, _ in days} - excluded)
-    for monday in sorted({_monday(day) for day in counted if day >= asked.first}):
-        week = {day for day in counted if _monday(day) == monday and asked.first <= day <= asked.last}
-        if week:
-            yield from _breakdown(layout, asked, "Weekly", monday, _together(days, week))
-    year = _together(days, set(counted))
-    _add_pupils(client, asked, begin, excluded, year)
-    yield from _breakdown(layout, asked, "YTD", _monday(asked.last), year)
+    asked_days = sorted({day for day, _ in days if asked.first <= day <= asked.last})
+    for day in asked_days:
+        yield from _breakdown(layout, "Daily", day, _together(days, {day}, "Daily"))
+    for monday in sorted({_monday(day) for day in asked_days}):
+        week = {day for day in asked_days if _monday(day) == monday}
+        yield from _breakdown(layout, "Weekly", monday, _together(days, week, "Weekly"))
+    year = _together(days, {day for day, _ in days}, "YTD")
+    authorities = {area.la_code: area for _, (area, _) in days if area.level == LOCAL}
+    _add_pupils(client, asked, begin, authorities, year)
+    yield from _breakdown(layout, "YTD", _monday(asked.last), year)
 
 
 def span(asked: Asked) -> tuple[date, date]:
@@ -145,7 +140,7 @@ def publish(client: Client, layout: Layout, asked: Asked, file: Path, at: dateti
         "file": file.name, "sha256": hashlib.sha256(text.encode()).hexdigest(), "rows": len(made),
         "rows_withheld": sum(row["possible_sessions"] == layout.suppressed for row in made),
         "from": asked.first.isoformat(), "to": asked.last.isoformat(), "local_authorities": list(asked.las),
-        "layout": layout.name, "suppression": "dfe" if asked.suppress else "none", "basis": "statutory",
+        "layout": layout.name, "suppression": asked.suppression, "basis": "statutory",
         **known(client, at).as_json(),
         "written_at": now().isoformat(timespec="seconds"),
     }  # fmt: skip
@@ -191,41 +186,51 @@ def _above(area: _Area, las: Collection[str]) -> Iterator[_Area]:
         yield _Area(NATIONAL)
 
 
-def _together(days: Mapping[tuple[date, _Place], _Figures], wanted: Collection[date]) -> dict[_Place, _Figures]:
-    """Figures of several days added up, by place. What is known of a place is not of a day."""
+def _together(
+    days: Mapping[tuple[date, _Place], _Figures], wanted: Collection[date], breakdown: str
+) -> dict[_Place, _Figures]:  # fmt: skip
+    """Figures of several days added up, by place, without the days that do not count there (rule 21).
+
+    What is known of a place is not of a day.
+    """
     summed: dict[_Place, _Figures] = {}
+    left_out = {area: _excluded(area, breakdown, min(wanted), max(wanted)) for _, (area, _) in days} if wanted else {}
     for (day, place), figures in days.items():
-        if day in wanted:
+        if day in wanted and day not in left_out[place[0]]:
             held = summed.setdefault(place, _Figures())
             held.add(figures)
             held.known_schools, held.known_enrolments = figures.known_schools, figures.known_enrolments
     return summed
 
 
+def _excluded(area: _Area, breakdown: str, first: date, last: date) -> frozenset[date]:
+    return frozenset(excluded_days(first, last, area.region_code, area.la_code, breakdown))
+
+
 def _add_pupils(
-    client: Client, asked: Asked, begin: date, excluded: Collection[date], year: Mapping[_Place, _Figures]
+    client: Client, asked: Asked, begin: date, authorities: Mapping[str, _Area], year: Mapping[_Place, _Figures]
 ) -> None:
-    parameters = {
-        "first": begin.isoformat(), "last": asked.last.isoformat(), "las": list(asked.las),
-        "excluded": [day.isoformat() for day in sorted(excluded)],
-    }  # fmt: skip
-    of_authority = {area.la_code: area for area, _ in year if area.level == LOCAL}
-    for la_code, phase, pupils, persistent in client.query(load("publish_pupils"), parameters=parameters).result_rows:
-        if la_code in of_authority:
-            for area in _above(of_authority[la_code], asked.las):
+    """Pupils of the year to date, asked once for all places that leave the same days out."""
+    alike: dict[frozenset[date], set[_Area]] = {}
+    for area, _ in year:
+        alike.setdefault(_excluded(area, "YTD", begin, asked.last), set()).add(area)
+    for excluded, areas in alike.items():
+        parameters = {
+            "first": begin.isoformat(), "last": asked.last.isoformat(), "las": list(asked.las),
+            "excluded": [day.isoformat() for day in sorted(excluded)],
+        }  # fmt: skip
+        for la_code, phase, *counts in client.query(load("publish_pupils"), parameters=parameters).result_rows:
+            for area in areas.intersection(_above(authorities[la_code], asked.las)):
                 for kind in (phase, TOTAL):
-                    year[area, kind].pupils += pupils
-                    year[area, kind].persistent += persistent
+                    year[area, kind].pupils += counts[0]
+                    year[area, kind].persistent += counts[1]
 
 
 def _breakdown(
-    layout: Layout, asked: Asked, breakdown: str, day: date, figures: Mapping[_Place, _Figures]
-) -> Iterator[Row]:
+    layout: Layout, breakdown: str, day: date, figures: Mapping[_Place, _Figures]
+) -> Iterator[Row]:  # fmt: skip
     for (area, phase), found in sorted(figures.items(), key=lambda one: one[0]):
-        row = _row(layout, breakdown, day, area, phase, found)
-        if asked.suppress and area.level == LOCAL and found.schools == len(found.days):
-            row = {name: value if name in _FACTS else layout.suppressed for name, value in row.items()}
-        yield row
+        yield _row(layout, breakdown, day, area, phase, found)
 
 
 def _row(layout: Layout, breakdown: str, day: date, area: _Area, phase: str, found: _Figures) -> Row:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from connectors.snapshots.record import CutRecord, Snapshot
     from connectors.snapshots.schedule import Cut
 
-__all__ = ["difference", "print_difference"]
+__all__ = ["difference", "print_difference", "waiting"]
 
 #: Schools that a person is shown at most; the document has all.
 _SHOWN = 40
@@ -41,10 +41,8 @@ def difference(client: Client, snapshot: Snapshot, earlier: Cut, later: Cut) -> 
         if record.over_at is None and now() < schedule.due(record.cut):
             raise UsageError(f"the cut {record.cut.label} is open until {schedule.due(record.cut):%H:%M:%S} UTC")
     knowns = [known(client, schedule.label(record.cut), snapshot.end(record)) for record in records]
-    waiting = [
-        line
-        for record, one in zip(records, knowns, strict=True)
-        for line in _waiting(record, one.pages, one.unfinished)
+    to_come = [
+        line for record, one in zip(records, knowns, strict=True) for line in waiting(record, one.pages, one.unfinished)
     ]
     found = changes(client, schedule.day, *knowns)
     by_code: Counter[tuple[str, str]] = Counter()
@@ -59,8 +57,8 @@ def difference(client: Client, snapshot: Snapshot, earlier: Cut, later: Cut) -> 
         "date": schedule.day.isoformat(),
         "cuts": [earlier.label, later.label],
         "known_at": [one.at.isoformat(timespec="milliseconds") for one in knowns],
-        "final": not waiting,
-        "waiting": waiting,
+        "final": not to_come,
+        "waiting": to_come,
         "marks": sum(by_code.values()),
         "by_code": [
             {"before": before, "after": after, "marks": marks}
@@ -100,7 +98,8 @@ def print_difference(found: Mapping[str, Any]) -> None:
         typer.secho(line, fg=typer.colors.RED)
 
 
-def _waiting(record: CutRecord, pages: int, unfinished: int) -> list[str]:
+def waiting(record: CutRecord, pages: int, unfinished: int) -> list[str]:
+    """What of a cut is still to be taken in, when so many pages are and so many ranges are in hand; in lines."""
     sent = sum(school.pages for school in record.schools.values() if school.outcome == "answered")
     lines = []
     if pages < sent:

@@ -31,6 +31,12 @@ def register(app: typer.Typer) -> None:
     group.command("compare", epilog="Example: [bold]rollcall publish compare published.csv week.csv --la 894[/bold].")(
         compare
     )
+    group.command(
+        "strike",
+        epilog="Examples: [bold]rollcall publish strike --snapshot strike-2023-02-01 --out 1300.csv[/bold], and an "
+        "hour later [bold]rollcall publish strike --snapshot strike-2023-02-01 --cut 14:00 --since 1300.csv "
+        "--status declared.csv --out 1400.csv[/bold].",
+    )(strike)
     app.add_typer(group, name="publish")
 
 
@@ -41,7 +47,11 @@ def attendance(
     la: Authorities = None,
     layout: Annotated[str, typer.Option(help="dashboard-2025.")] = "dashboard-2025",
     suppression: Annotated[
-        str, typer.Option(help="dfe: withhold authorities with one school, as published; none.")
+        str,
+        typer.Option(
+            help="dfe: withhold authorities with one school, as published; safe: also what subtraction would give "
+            "back, and small counts of sensitive codes; none."
+        ),
     ] = "dfe",
     as_at: AsAt = None,
 ) -> None:
@@ -54,20 +64,83 @@ def attendance(
     from rollcall.domain.layouts import LAYOUTS
     from rollcall.errors import UsageError
     from sinks.publishing import Asked, publish, schools_of, span, statements
+    from sinks.suppression import SUPPRESSIONS
 
     if layout not in LAYOUTS:
         raise UsageError(f"no layout {layout}; there is {', '.join(LAYOUTS)}")
-    if suppression not in ("dfe", "none"):
-        raise UsageError(f"no suppression {suppression}; there is dfe, none")
+    if suppression not in SUPPRESSIONS:
+        raise UsageError(f"no suppression {suppression}; there is {', '.join(SUPPRESSIONS)}")
     since, until = _dates.day("--from", first), _dates.day("--to", last or first)
     if until < since:
         raise UsageError(f"--to {until} is before --from {since}")
     at = None if as_at is None else _dates.instant("--as-at", as_at)
-    wanted = Asked(since, until, tuple(la or ()), suppression == "dfe")
+    wanted = Asked(since, until, tuple(la or ()), suppression)
     urns = answer(lambda client: schools_of(client, wanted.las)) if wanted.las and at is not None else ()
     with asked(at, *span(wanted), urns, statements()) as client:
         manifest = publish(client, LAYOUTS[layout], wanted, out, at)
     typer.echo(f"{manifest['rows']:,} rows in {out}, of which {manifest['rows_withheld']:,} are withheld in part")
+
+
+def strike(
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    snapshot: Annotated[str | None, typer.Option(help="The snapshot of the day.")] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(help="A session date instead, as it stands now: no cut, no coverage.", metavar="YYYY-MM-DD"),
+    ] = None,
+    cut: Annotated[str, typer.Option(help="The cut, or last: the newest one begun.", metavar="HH:MM")] = "last",
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="region, phase or la; may be given several times.", show_default="region and phase"),
+    ] = None,
+    status: Annotated[
+        Path | None,
+        typer.Option(help="Statuses that schools or authorities declare: CSV of urn, status, declared_by, role, at."),
+    ] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="The file of an earlier cut: what has changed since is counted.")
+    ] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder of the embedded stack.", show_default=".rollcall")] = None,
+) -> None:
+    """Write which schools are open, restricted, closed, unknown or not expected, as their registers tell by a cut.
+
+    Counts, and percentages of schools known, of those that responded and of all; beside the file stand its schools (not
+    for publication) and a manifest. What is declared fills unknown only, and is counted apart. Leaves with 1 when
+    something of the cut is still to be taken in: the figures may change then. Basis: statutory, what stands now."""
+    from connectors.snapshots.record import load
+    from rollcall.cli import _dates
+    from rollcall.cli._strike import cut_of, day_of, line
+    from rollcall.domain.published_files import read
+    from rollcall.domain.strike import read_declared
+    from rollcall.errors import UsageError
+    from rollcall.settings import Settings
+    from sinks.clickhouse import connect
+    from sinks.strike import GROUPINGS, publish, read_statuses
+
+    if (snapshot is None) == (date is None):
+        raise UsageError("--snapshot or --date is wanted, one of them")
+    grouped = by or ["region", "phase"]
+    if wrong := set(grouped) - set(GROUPINGS):
+        raise UsageError(f"no --by {min(wrong)}; there is {', '.join(GROUPINGS)}")
+    settings = Settings.load(home=home) if home is not None else Settings.load()
+    day = _dates.day("--date", date) if date is not None else None
+    declared = [] if status is None else read_declared(status)
+    earlier = None if since is None else read_statuses(since)
+    client = connect(settings.clickhouse)
+    try:
+        if day is not None:
+            told = day_of(day, declared, earlier)
+        else:
+            told = cut_of(client, load(settings, snapshot or ""), cut, declared, earlier)
+        manifest = publish(client, told, grouped, out)
+    finally:
+        client.close()
+    nation = next(row for row in read(out, ("school_type",)) if row["school_type"] == "Total")
+    typer.echo(line(manifest, nation))
+    for to_come in manifest["waiting"]:
+        typer.secho(to_come, fg=typer.colors.RED)
+    if manifest["waiting"]:
+        raise typer.Exit(1)
 
 
 def compare(

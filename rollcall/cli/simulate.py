@@ -25,6 +25,11 @@ def register(app: typer.Typer) -> None:
         epilog="Example: [bold]rollcall simulate published week37.csv --la 894[/bold], then "
         "[bold]rollcall publish attendance[/bold] and [bold]rollcall publish compare[/bold].",
     )(published)
+    group.command(
+        "strike",
+        epilog="Example: [bold]rollcall simulate strike[/bold], then "
+        "[bold]rollcall publish strike --date 2023-02-01 --out strike.csv[/bold].",
+    )(strike)
     app.add_typer(group, name="simulate")
 
 
@@ -77,6 +82,21 @@ def published(
         typer.echo(json.dumps(counts))
     else:
         typer.echo(", ".join(f"{value:,} {name}" for name, value in counts.items()) + " that count")
+
+
+def strike(
+    code_map: Annotated[bool, typer.Option(help="Publish the national code map first.")] = True,
+    home: Annotated[Path | None, typer.Option(help="Folder of the embedded stack.", show_default=".rollcall")] = None,
+) -> None:
+    """Put 1 February 2023 on Kafka: a small nation from which every figure published of that day comes.
+
+    Workers and the reference loader take it from there."""
+    from connectors.estate.strike_nation import DAY, nation, send
+    from rollcall.settings import Settings
+
+    send(Settings.load(home=home) if home is not None else Settings.load(), code_map=code_map)
+    was = [school.was for school in nation()]
+    typer.echo(f"{len(was):,} schools of {DAY}; {len(was) - was.count('silent'):,} took a register")
 
 
 def simulate(

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from rollcall.domain import places
 from rollcall.domain.codes import CODES
 from rollcall.domain.layouts import DASHBOARD_2025
-from rollcall.domain.places import ONS_CODES, excluded_days
+from rollcall.domain.places import ONS_CODES, Excluded, excluded_days
 from rollcall.domain.published_files import compare, read
 from rollcall.errors import UsageError
 from sinks.publishing import Asked, publish, rows
@@ -66,7 +67,7 @@ def of(client: Any, **asked: Any) -> dict[tuple[str, str, str, str], dict[str, s
 
 
 def test_a_region_is_the_sum_of_its_authorities_and_total_of_its_phases(db: Any) -> None:
-    found = of(db, suppress=False)
+    found = of(db, suppression="none")
     for level in ("Regional", "National"):
         total = found["Daily", level, "Total", "08"]
         assert (total["num_schools"], total["enrolments"], total["possible_sessions"]) == ("4", "8", "8")
@@ -97,7 +98,15 @@ def test_an_authority_with_one_school_is_withheld_and_its_schools_are_told_rule_
     assert (withheld["la_name"], withheld["academic_year"]) == ("LA 893", "202526")
     assert found["Weekly", "894", "Secondary", "08"]["enrolments"] == "NA"
     assert found["Daily", "Regional", "Primary", "08"]["possible_sessions"] == "6"
-    assert of(db, suppress=False)["Daily", "893", "Primary", "08"]["possible_sessions"] == "2"
+    assert of(db, suppression="none")["Daily", "893", "Primary", "08"]["possible_sessions"] == "2"
+
+
+def test_safe_withholds_what_stands_above_where_there_is_nobody_to_hide_among_rule_23(db: Any) -> None:
+    """One region: the one secondary school of all is what region and nation say of secondary schools."""
+    found = of(db, suppression="safe")
+    assert {row["possible_sessions"] for row in found.values()} == {"NA"}
+    assert found["Daily", "National", "Secondary", "08"]["num_schools"] == "1"
+    assert of(db, las=("894",), suppression="safe")["Daily", "894", "Primary", "08"]["possible_sessions"] == "NA"
 
 
 def test_of_named_authorities_no_region_is_published(db: Any) -> None:
@@ -159,3 +168,56 @@ def test_a_day_within_a_span_that_is_left_out() -> None:
     assert strike in excluded_days(strike, strike, "E12000005")
     assert strike not in excluded_days(strike, strike, "E12000007")
     assert excluded_days(strike + timedelta(days=30), strike + timedelta(days=40)) == set()
+
+
+def test_a_day_that_a_region_leaves_out_is_in_no_row_of_the_region_or_its_authorities_rule_21(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A strike on Tuesday in the North West alone, where one school is."""
+    place = {"la_code": "350", "la_name": "LA 350", "region_code": "E12000002", "region_name": "North West"}
+    db_rows.school(db, 100005, phase="Primary", **place)
+    db_rows.roster(db, 100005, [db_rows.pupil(1000050)])
+    marks = [
+        db_rows.mark(1000050, code, urn=100005, session_date=day, offset=9_000 + number, batch=2)
+        for number, (day, code) in enumerate({MONDAY: "/", TUESDAY: "I"}.items())
+    ]
+    db_rows.history(db, marks)
+    strike = Excluded(TUESDAY, TUESDAY, "regional", frozenset({"E12000002"}), frozenset(), "Strike")
+    monkeypatch.setattr(places, "EXCLUDED", (*places.EXCLUDED, strike))
+    found = {(one["breakdown"], one["region_code"], one["old_la_code"], one["attendance_date"][:2]): one
+             for one in rows(db, DASHBOARD_2025, Asked(MONDAY, TUESDAY, suppression="none"))
+             if one["school_type"] == "Primary"}  # fmt: skip
+    assert ("Daily", "E12000002", "", "08") in found
+    assert not [key for key in found if key[0] == "Daily" and key[1] == "E12000002" and key[3] == "09"]
+    for breakdown in ("Weekly", "YTD"):
+        for la in ("", "350"):
+            row = found[breakdown, "E12000002", la, "08"]
+            assert (row["possible_sessions"], row["overall_attendance"], row["num_schools"]) == ("1", "1", "1")
+        assert found[breakdown, "E12000005", "", "08"]["possible_sessions"] == "10"
+        # The nation's row keeps the day, with all that was counted on it.
+        assert found[breakdown, "", "", "08"]["possible_sessions"] == "12"
+    region, nation = found["YTD", "E12000002", "", "08"], found["YTD", "", "", "08"]
+    assert (region["ytd_enrolments"], region["pa_flag"]) == ("1", "0")
+    assert (nation["ytd_enrolments"], nation["pa_flag"]) == ("7", "4")
+
+
+def test_a_day_is_left_out_of_an_authority_or_of_a_breakdown_alone_rule_21(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snow = Excluded(TUESDAY, TUESDAY, "local", frozenset({"894"}), frozenset({"Daily", "YTD"}), "Snow")
+    monkeypatch.setattr(places, "EXCLUDED", (*places.EXCLUDED, snow))
+    found = of(db, suppression="none")
+    assert ("Daily", "894", "Primary", "09") not in found
+    assert found["Daily", "Regional", "Primary", "09"]["possible_sessions"] == "4"
+    assert found["Weekly", "894", "Primary", "08"]["possible_sessions"] == "6"
+    assert found["YTD", "894", "Primary", "08"]["possible_sessions"] == "4"
+    assert found["YTD", "Regional", "Primary", "08"]["possible_sessions"] == "10"
+    assert found["YTD", "Regional", "Primary", "08"]["ytd_enrolments"] == "6"
+
+
+def test_the_strikes_of_2023_are_left_out_where_they_were() -> None:
+    spring = (date(2023, 2, 1), date(2023, 3, 31))
+    nation = {date(2023, 2, 1), date(2023, 3, 15), date(2023, 3, 16)}
+    assert excluded_days(*spring) == nation
+    assert excluded_days(*spring, region_code="E12000007") == nation | {date(2023, 3, 2)}
+    assert excluded_days(*spring, region_code="E12000001", la_code="390") == nation | {date(2023, 2, 28)}
