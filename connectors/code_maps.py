@@ -7,19 +7,21 @@ scheme, read from the topic itself, so that every publication moves all derived 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
-from datetime import date
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 
 from connectors.encoding import Encoder
 from connectors.publisher import Publisher
 from connectors.topic_contents import records
 from rollcall.domain.clock import now
+from rollcall.domain.code_maps import check, in_order
 from rollcall.domain.codes import BY_CODE, MapEntry, malformed
 from rollcall.errors import UsageError
 from rollcall.settings import Settings
 
-__all__ = ["TOPIC", "greatest_version", "publish", "published", "read_map"]
+__all__ = ["TOPIC", "greatest_version", "newest", "publish", "published", "read_map", "written"]
 
 TOPIC = "reference.code-map.v1"
 
@@ -28,7 +30,8 @@ def read_map(file: Path) -> tuple[MapEntry, ...]:
     """Read a map from a CSV file with the columns raw_code, canonical_code and, if wanted, valid_from and valid_to.
 
     Dates are session dates, both inclusive, YYYY-MM-DD or empty. Raises UsageError naming the line that is wrong: a
-    canonical code that is none of ours, a raw code that may be a comment, a date, the same code twice from one date on.
+    canonical code that is none of ours, a raw code that may be a comment, a date, the same code twice from one date on;
+    or the code that has two meanings on one date.
     """
     entries: dict[tuple[str, date | None], MapEntry] = {}
     try:
@@ -45,9 +48,20 @@ def read_map(file: Path) -> tuple[MapEntry, ...]:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{file} is not UTF-8: save it as CSV UTF-8") from None
-    if not entries:
-        raise UsageError(f"{file} maps no code at all")
+    try:
+        check(tuple(entries.values()))
+    except ValueError as error:
+        raise UsageError(f"{file}: {error}") from None
     return tuple(entries.values())
+
+
+def written(entries: Iterable[MapEntry]) -> str:
+    """A map as the text of a file that `read_map` reads."""
+    out = io.StringIO(newline="")
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(MapEntry._fields)
+    rows.writerows(["" if value is None else value for value in entry] for entry in in_order(entries))
+    return out.getvalue()
 
 
 def publish(settings: Settings, maps: Mapping[str, Sequence[MapEntry]], *, author: str, reason: str) -> dict[str, int]:
@@ -93,6 +107,16 @@ def published(settings: Settings) -> dict[str, int]:
         scheme, version = str(record["scheme"]), int(record["version"])
         versions[scheme] = max(version, versions.get(scheme, 0))
     return versions
+
+
+def newest(settings: Settings, scheme: str) -> datetime | None:
+    """When the map of a scheme that is the last on the topic was published; None when there is none.
+
+    Whoever builds upon the map in force asks: what is on the topic and not applied yet would be undone unseen. Raises
+    as `published` does.
+    """
+    instants = [record["published_at"] for record in records(settings, TOPIC) if record["scheme"] == scheme]
+    return max(instants, default=None)
 
 
 def _entry(row: Mapping[str, str | None], where: str) -> MapEntry:

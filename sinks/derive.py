@@ -35,19 +35,22 @@ _AGAIN = {**_SETTINGS, "insert_deduplicate": 0}
 
 
 def current_expression(
-    assertions: str, rules: str | None = None, wanted: str = "true", publication: str = "0"
+    assertions: str, rules: str | None = None, wanted: str = "true", publication: str = "0", code_map: str | None = None
 ) -> str:  # fmt: skip
     """The SELECT that gives mark_current out of ``assertions`` (like mark_assertion FINAL, in parentheses).
 
     What is said of days on which the URN was not open does not stand (rule 12). ``rules``: an expression for the rules
     between sources; those in force when None. ``wanted``: which of the pupils that aliases link are to be given; all,
-    when ``assertions`` holds all of theirs. ``publication``: see the file.
+    when ``assertions`` holds all of theirs. ``publication``: see the file. ``code_map``: what raw codes mean, in
+    parentheses; as the maps in force say when None.
     """
     in_force = load("source_rules_in_force") if rules is None else rules
+    meanings = load("code_map_in_force") if code_map is None else code_map
     return (
         load("derive_current")
         .replace("{assertions}", load("derive_existing").replace("{assertions}", assertions))
         .replace("{rules}", in_force)
+        .replace("{code_map}", meanings)
         .replace("{wanted}", wanted)
         .replace("{publication}", publication)
     )
@@ -155,19 +158,18 @@ def derive_lives(client: Client, urns: Sequence[int] = ()) -> int:
 
 
 def rederive(client: Client, schemes: Sequence[str] = ()) -> int:
-    """Derive again the current marks whose code means something else since the latest map of its scheme.
+    """Derive again the current marks that are older than the map which last changed what their code means.
 
     ``schemes``: those that were published; all when empty. Returns how many session dates were derived. Date by date,
     so that a year of marks needs no more memory than a day. Safe to repeat, and to be killed: what is left carries an
     older map's version and is found again. A worker that was deriving while the map was published may still write rows
     of the older map, so whoever publishes runs this once more when such a derive must be over.
     """
-    version, _ = latest_publication(client)
-    asked = {"version": version, "schemes": list(schemes)}
-    days = [row[0] for row in client.query(load("rederive_days"), parameters=asked).result_rows]
-    for day in days:
-        _derive_touched(client, f"code-map|{version}", day, load("rederive_touch"), asked)
-    return len(days)
+    asked = {"schemes": list(schemes)}
+    changes = load("rederive_changes")
+    days = client.query(load("rederive_days").replace("{changes}", changes), parameters=asked).result_rows
+    touch = load("rederive_touch").replace("{changes}", changes)
+    return sum(_derive_touched(client, f"code-map|{time.time_ns()}", day, touch, asked) for (day,) in days)
 
 
 def rederive_rules(client: Client) -> int:
@@ -203,12 +205,15 @@ def rederive_aliases(client: Client) -> int:
     return len(days)
 
 
-def _derive_touched(client: Client, why: str, day: date, touch: str, asked: dict[str, Any]) -> None:
-    """Put keys of a date on the work list by the statement ``touch``, and derive them."""
+def _derive_touched(client: Client, why: str, day: date, touch: str, asked: dict[str, Any]) -> bool:
+    """Put keys of a date on the work list by the statement ``touch``, and derive them; whether there were any."""
     batch = xxhash.xxh3_64_intdigest(f"{why}|{day.isoformat()}".encode())
     client.command(
         touch,
         parameters={**asked, "batch": batch, "day": day.isoformat()},
         settings={**_SETTINGS, "insert_deduplicate": 0},
     )
+    if not client.query(load("derive_touched_count"), parameters={"batch": batch}).result_rows[0][0]:
+        return False
     derive(client, [batch])
+    return True

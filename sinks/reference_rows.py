@@ -154,6 +154,8 @@ TABLES: dict[str, pa.Schema] = {
             "valid_from": pa.date32(),
             "valid_to": pa.date32(),
             "published_at": _INSTANT,
+            "author": pa.string(),
+            "reason": pa.string(),
         }
     ),
     "source_rule": pa.schema(
@@ -307,10 +309,10 @@ def _calendar(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None
 
 
 def _code_map(rows: Rows, record: Mapping[str, Any], taken_at: datetime, number: int) -> None:
-    head = (record["scheme"], number)
+    head, told = (record["scheme"], number), (taken_at, record["author"], record["reason"])
     for entry in record["entries"]:
         valid = _span(entry, "valid_from", "valid_to")
-        rows["code_map"].append((*head, entry["raw_code"], entry["canonical_code"], *valid, taken_at))
+        rows["code_map"].append((*head, entry["raw_code"], entry["canonical_code"], *valid, *told))
 
 
 def _pupil_aliases(rows: Rows, record: Mapping[str, Any], taken_at: datetime, number: int) -> None:

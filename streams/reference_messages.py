@@ -10,7 +10,8 @@ from typing import Any
 import xxhash
 from confluent_kafka import Message
 
-from rollcall.domain import pupil_aliases, source_rules
+from rollcall.domain import code_maps, pupil_aliases, source_rules
+from rollcall.domain.codes import MapEntry
 from schemas import wire
 from schemas.decoding import Decoder
 from schemas.registry import Registry, UnknownSchemaId
@@ -110,9 +111,11 @@ def _key(kind: Kind, record: Mapping[str, Any]) -> str:
 
 
 def _complaint(kind: Kind, record: Mapping[str, Any]) -> str:
-    """Why rules or aliases must not come in force; empty when they may, and for all else."""
+    """Why a code map, rules or aliases must not come in force; empty when they may, and for all else."""
     try:
-        if kind == "source-rule":
+        if kind == "code-map":
+            code_maps.check([MapEntry(**entry) for entry in record["entries"]])
+        elif kind == "source-rule":
             source_rules.check([source_rules.of_record(rule) for rule in record["rules"]])
         elif kind == "pupil-alias":
             pupil_aliases.check(record["pupil_id"], [pupil_aliases.of_record(one) for one in record["aliases"]])

@@ -35,6 +35,7 @@ GROUPS: tuple[str, ...] = (
     "topics",
     "migrate",
     "reference",
+    "codes",
     "rules",
     "identity",
     "ingest",

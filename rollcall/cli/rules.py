@@ -85,7 +85,7 @@ def try_out(
 
     rules = source_rules_file.read(file)
     one = None if day is None else _dates.day("--date", day)
-    instant = clock.now() if at is None else _instant(at)
+    instant = clock.now() if at is None else _dates.instant("--at", at)
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=as_json or not errors.is_terminal) as progress:
         task = progress.add_task("comparing", total=None)
@@ -147,16 +147,6 @@ def history(as_json: Json = False) -> None:
             f"{sum(one.in_force)} of {len(one.rules)}", one.author, one.reason,
         )  # fmt: skip
     Console().print(table)
-
-
-def _instant(at: str) -> datetime:
-    from rollcall.domain.clock import parse_local
-    from rollcall.errors import UsageError
-
-    try:
-        return parse_local(at).instant
-    except ValueError as error:
-        raise UsageError(f"--at: {error}") from None
 
 
 def _when(document: Document, instant: datetime) -> str:

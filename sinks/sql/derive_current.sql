@@ -1,8 +1,9 @@
 -- The rule, once: which assertion is the mark that counts, per pupil and session (rules 3 and 17).
--- Read by sinks/derive.py (into mark_current, for touched keys), sinks/verify.py (rebuilt from the whole history) and
--- sinks/source_rules.py (what a document of rules would change).
+-- Read by sinks/derive.py (into mark_current, for touched keys), sinks/verify.py (rebuilt from the whole history),
+-- sinks/source_rules.py and sinks/code_maps.py (what a document of rules, or a code map, would change).
 -- `assertions`: the latest mark of each record of each source, one row each: mark_assertion FINAL, restricted by its caller.
 -- `rules`: the rules between sources that hold, as an array (source_rules_in_force.sql).
+-- `code_map`: what raw codes mean, a row for each code and span of dates (code_map_in_force.sql).
 --
 --   within a record   the latest version (done by `assertions`)
 --   within a source   what is deleted or withdrawn ('-', rule 3) does not stand; of the rest the latest
@@ -120,11 +121,7 @@ FROM
             WHERE (SELECT count() FROM pupil_alias) > 0 AND b.source_kind != 'kiosk' AND b.pupil_id IN (SELECT pupil_id FROM pupil_alias_link)
                 AND {wanted}
         ) AS a
-        LEFT JOIN
-        (
-            SELECT scheme, raw_code, canonical_code, valid_from, valid_to FROM code_map FINAL
-            WHERE (scheme, version) IN (SELECT scheme, max(version) FROM code_map GROUP BY scheme)
-        ) AS m
+        LEFT JOIN {code_map} AS m
             ON a.code_scheme = m.scheme AND a.raw_code = m.raw_code
             AND a.session_date >= m.valid_from AND a.session_date <= m.valid_to
     ) AS r

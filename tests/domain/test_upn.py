@@ -27,6 +27,7 @@ valid_upns = st.builds(
 
 @pytest.mark.parametrize("number", ["B801200005001", "A80120000501A", "P207000016049", "p207 0000 16049"])
 def test_valid(number: str) -> None:
+    """Acceptance fact 14: P207000016049 is one, and temporary UPNs are."""
     assert upn.upn_valid(number)
     assert upn.pupil_scheme(number) == "upn"
 
@@ -47,6 +48,7 @@ def test_valid(number: str) -> None:
     ],
 )
 def test_invalid(number: str) -> None:
+    """Acceptance fact 14: Q207000016049 is none."""
     assert not upn.upn_valid(number)
     assert upn.pupil_scheme(number) == "upn-invalid"
 

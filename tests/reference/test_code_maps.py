@@ -16,7 +16,7 @@ from rollcall.cli.app import build
 from rollcall.domain.codes import MapEntry
 from rollcall.errors import UsageError
 from rollcall.settings import Settings
-from tests.reference.conftest import Publish
+from tests.reference.conftest import Publish, code_map
 
 
 def test_every_publication_is_one_more_than_the_greatest_of_any_scheme(settings: Settings, publish: Publish) -> None:
@@ -67,6 +67,7 @@ def test_the_command_publishes_and_the_loader_brings_them_in_force(
         ("raw_code,canonical_code\nbus was late again,L\n", "at most 8 characters"),
         ("raw_code,canonical_code,valid_from\n9,Y,1/9/2025\n", "YYYY-MM-DD"),
         ("raw_code,canonical_code\n", "maps no code"),
+        ("raw_code,canonical_code,valid_from\n9,Y,\n9,I,2025-09-01\n", "'9' has two meanings on 2025-09-01, Y and I"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:
@@ -82,3 +83,18 @@ def test_a_file_as_a_spreadsheet_saves_it_is_read(tmp_path: Path) -> None:
     assert code_maps.read_map(file) == (MapEntry("9", "Y"),)
     with pytest.raises(UsageError, match="cannot be read"):
         code_maps.read_map(tmp_path / "not-there.csv")
+
+
+def test_a_map_that_gives_a_code_two_meanings_is_refused_by_the_loader_too(
+    settings: Settings, clickhouse: Any, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two meanings on one day would count a mark twice: whoever sent it, it does not come in force."""
+    scheme = f"test-{uuid.uuid4().hex}"
+    publish(code_maps.TOPIC, code_map(scheme, 1, ("9", "Y"), ("9", "I")))
+    monkeypatch.setenv("ROLLCALL_HOME", str(settings.home))
+    monkeypatch.setenv("ROLLCALL_CLICKHOUSE__DATABASE", settings.clickhouse.database)
+    assert CliRunner().invoke(build(), ["reference", "run", "--once"]).exit_code == 0
+    details = clickhouse.query("SELECT detail FROM quarantine FINAL WHERE reason = 'not_to_be_applied'").result_rows
+    assert any("'9' has two meanings on" in detail for (detail,) in details)
+    asked = clickhouse.query("SELECT count() FROM code_map WHERE scheme = {s:String}", parameters={"s": scheme})
+    assert asked.result_rows == [(0,)]

@@ -141,6 +141,7 @@ def test_a_grouping_that_there_is_none_of_is_refused(clickhouse: Any) -> None:
         (1, 3, "33.33"),
         (2, 3, "66.67"),
         # Exactly between two hundredths: half up, where the binary float or the banker would go down.
+        (107, 4_000, "2.68"),
         (1, 800, "0.13"),
         (3, 800, "0.38"),
         (40_001, 800_000, "5.00"),
@@ -152,6 +153,7 @@ def test_a_grouping_that_there_is_none_of_is_refused(clickhouse: Any) -> None:
     ],
 )
 def test_rule_19_rates_are_rounded_half_up(part: int, whole: int, printed: str) -> None:
+    """Acceptance fact 13, in integers: 107 of 4,000 sessions, 2.675 %, are printed as 2.68; no epsilon needed."""
     assert percent(part, whole) == Decimal(printed)
 
 
