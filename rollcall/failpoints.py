@@ -33,6 +33,9 @@ FAIL_POINTS: tuple[str, ...] = (
 #: Of whoever sends out of quarantine: before a message is sent again, when Kafka has it, when that is noted.
 REPLAY_POINTS: tuple[str, ...] = ("replay.read", "replay.sent", "replay.noted")
 
+#: Of the archive: when it has read messages, when they stand in ClickHouse, when Kafka knows that.
+ARCHIVE_POINTS: tuple[str, ...] = ("archive.read", "archive.written", "archive.committed")
+
 
 class FailPoints:
     """The armed fail point of this process, read once when the worker starts."""
@@ -44,7 +47,7 @@ class FailPoints:
         """
         given = os.environ.get("ROLLCALL_FAILPOINT", "") if armed is None else armed
         name, nth, how = (*given.split(":"), "", "")[:3]
-        known = (*FAIL_POINTS, *REPLAY_POINTS)
+        known = (*FAIL_POINTS, *REPLAY_POINTS, *ARCHIVE_POINTS)
         if name and name not in known:
             raise ValueError(f"unknown fail point {name!r}; the fail points are {', '.join(known)}")
         if how not in ("", "stop"):

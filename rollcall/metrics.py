@@ -100,6 +100,14 @@ REFERENCE_RELOADS = Counter(
     "rollcall_reference_reloads_total", "Reloads of the roster, registers, calendar and code maps held in memory."
 )
 
+# --- the archive ------------------------------------------------------------------------------------------------------
+ARCHIVED_MESSAGES = Counter("rollcall_archived_messages_total", "Messages written to the archive.")
+ARCHIVED_BYTES = Counter("rollcall_archived_bytes_total", "Bytes of their values, before compression.")
+ARCHIVE_LOST_MESSAGES = Counter(
+    "rollcall_archive_lost_messages_total",
+    "Offsets that Kafka had deleted before they were archived: by its retention, or for an erasure.",
+)
+
 # --- the agents -------------------------------------------------------------------------------------------------------
 KIOSK_EVENTS = Counter(
     "rollcall_kiosk_events_total",
@@ -159,6 +167,9 @@ ALL: tuple[Metric, ...] = (
     ASSIGNED_PARTITIONS,
     PAUSED_PARTITIONS,
     REFERENCE_RELOADS,
+    ARCHIVED_MESSAGES,
+    ARCHIVED_BYTES,
+    ARCHIVE_LOST_MESSAGES,
     KIOSK_EVENTS,
     ALERTS,
     PULL_REQUESTS,

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from rollcall.errors import ConfigError
 
 __all__ = [
+    "ArchiveSettings",
     "ClickHouseSettings",
     "ConnectorSettings",
     "IdentitySettings",
@@ -115,6 +116,15 @@ class WorkerSettings(_Section):
     )
 
 
+class ArchiveSettings(_Section):
+    """The archive of the marks' messages."""
+
+    group: str = Field("rollcall-archive", description="Consumer group of the archive.")
+    retention_days: int = Field(
+        365, ge=1, le=2_556, description="Messages are kept so long from their arrival, and up to a month more."
+    )
+
+
 class IngestSettings(_Section):
     """The ingest API."""
 
@@ -165,6 +175,7 @@ class Settings(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     worker: WorkerSettings = WorkerSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     ingest: IngestSettings = IngestSettings()
     connectors: ConnectorSettings = ConnectorSettings()
     identity: IdentitySettings = IdentitySettings()

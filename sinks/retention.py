@@ -31,6 +31,8 @@ _OLD: Mapping[str, str] = {
     "register_receipt": _TAKEN_IN,
     "ledger": _TAKEN_IN,
     "erased_mark": _TAKEN_IN,
+    "message_archive": "arrived_at < toDateTime64({before:Date}, 3, 'UTC')",
+    "message_withheld": "at < toDateTime64({before:Date}, 3, 'UTC')",
     "enrolment": "last_day < {before:Date}",
     "group_membership": "last_day < {before:Date}",
     "crosswalk": "pupil_id != 0 AND pupil_id NOT IN (SELECT pupil_id FROM enrolment)"

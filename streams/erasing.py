@@ -28,7 +28,7 @@ from streams import kernels
 from streams.assignment import topics_by_name
 from streams.memory import assertion_keys
 
-__all__ = ["mask_quarantine", "reasserted", "untaken"]
+__all__ = ["mask_quarantine", "masked", "reasserted", "untaken"]
 
 _KIOSKS, _KIOSK_GROUP = "attendance.kiosk.v1", "rollcall-kiosk"
 
@@ -77,26 +77,26 @@ def mask_quarantine(client: Client, registry: Registry, named: Mapping[int, Set[
     message is written before the other goes, so that nobody else's marks are ever missing from it. Raises RegistryAway.
     """
     run, decoder = uuid.uuid4().int & (2**64 - 1), Decoder(registry)
-    masked: dict[tuple[str, int, int], list[Any]] = {}
+    found: dict[tuple[str, int, int], list[Any]] = {}
     for urn, references in named.items():
         for _, ref in references:
             rows = client.query(load("erase_bytes"), parameters={"key": str(urn), "ref": ref}).result_rows
             for topic, topic_id, partition, offset, key, value, is_null, produced_ms, ingested_ms in rows:
-                left = _masked(decoder, b64decode(value), references)
+                left = masked(decoder, b64decode(value), references)
                 if left is not None:
                     place = (topic_id, partition, offset)
                     instants = (_instant(produced_ms), _instant(ingested_ms))
-                    masked[place] = [topic, *place, b64decode(key), left, is_null, *instants, run]
-    if masked:
+                    found[place] = [topic, *place, b64decode(key), left, is_null, *instants, run]
+    if found:
         client.insert(
-            "quarantine_message", list(masked.values()), column_names=_COLUMNS,
+            "quarantine_message", list(found.values()), column_names=_COLUMNS,
             settings={"async_insert": 0, "insert_deduplicate": 0},
         )  # fmt: skip
         client.command(load("erase_masked"), parameters={"run": run}, settings={"mutations_sync": 2})
-    return len(masked)
+    return len(found)
 
 
-def _masked(decoder: Decoder, value: bytes, references: Set[Reference]) -> bytes | None:
+def masked(decoder: Decoder, value: bytes, references: Set[Reference]) -> bytes | None:
     """The bytes without the pupil; None when the message does not name them after all."""
     try:
         record = decoder.decode(value)

@@ -49,7 +49,7 @@ def erase(
     wait: Annotated[float, typer.Option(help="Seconds for workers to forget the pupil.", min=0)] = 10.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Erase a pupil from history, current state, counts, quarantine, receipts, rosters, the crosswalk and Kafka.
+    """Erase a pupil from history, current state, counts, quarantine, receipts, rosters, crosswalk, Kafka and archive.
 
     Kafka's messages hold many pupils: all that is older than the last message about this one is deleted from its
     partition, once it is in ClickHouse. Counts of the pupil's sessions are made again without them. Killed half way,
@@ -61,6 +61,7 @@ def erase(
     from sinks import erasure
     from sinks.clickhouse import connect
     from streams.erasing import untaken
+    from streams.erasing_archive import unarchived
 
     settings = Settings.load()
     client = connect(settings.clickhouse)
@@ -69,7 +70,7 @@ def erase(
         named = _together(pupils)
         copies = kafka_copies.find(settings, named)
         if dry_run:
-            _say(as_json, held=_left(client, pupils), kafka=_by_topic(copies))
+            _say(as_json, held=_left(settings, client, pupils), kafka=_by_topic(copies))
             return
         if not reason:
             raise UsageError("say why with --reason: it is kept, the pupil is not")
@@ -80,11 +81,14 @@ def erase(
                 f"on roll today at {', '.join(map(str, on_roll))}: the next roster would bring the pupil back. Take"
                 " them out at the source first, or say --although-on-roll"
             )
-        if late := untaken(settings, client, [(one.topic, one.partition, one.offset) for one in copies]):
+        places = [(one.topic, one.partition, one.offset) for one in copies]
+        if late := untaken(settings, client, places):
             raise UsageError(f"{late} messages about the pupil are not taken in yet: start the workers, then try again")
+        if not keep_kafka and (late := unarchived(settings, places)):
+            raise UsageError(f"{late} messages about the pupil are not archived yet: rollcall archive run --once")
         erased = _erase(settings, client, pupils, copies, keep_kafka=keep_kafka, wait=wait)
         erasure.record(client, "pupil", reason, date(1970, 1, 1), erased)
-        left = _left(client, pupils)
+        left = _left(settings, client, pupils)
         on_kafka = _by_topic(kafka_copies.find(settings, named))
         _say(as_json, erased=erased, held=left, kafka=on_kafka)
     finally:
@@ -98,11 +102,12 @@ def _erase(
     settings: Settings, client: Client, pupils: Mapping[int, _Named], copies: Sequence[Copy], *, keep_kafka: bool,
     wait: float,
 ) -> dict[str, int]:  # fmt: skip
-    """Workers forget the pupil first, so that nothing comes after; then Kafka, the bytes in quarantine, the tables."""
+    """Workers forget the pupil first, so that nothing comes after; then Kafka, quarantine, archive, the tables."""
     from connectors import kafka_copies
     from schemas.registry import Registry
     from sinks import erasure
     from streams.erasing import mask_quarantine, reasserted
+    from streams.erasing_archive import mask_archive, withhold_copies
 
     named = _together(pupils)
     for pupil_id, names in pupils.items():
@@ -110,11 +115,15 @@ def _erase(
     kafka_copies.rosters_without(settings, copies, named)
     if len(pupils) > 1:
         kafka_copies.aliases_without(settings, list(pupils))
+    withhold_copies(settings, client, [(one.topic, one.partition, one.offset) for one in copies])
     time.sleep(wait)
     if not keep_kafka:
         kafka_copies.delete(settings, copies)
     with Registry(settings.registry.url) as registry:
-        erased = Counter(quarantine_message=mask_quarantine(client, registry, named))
+        erased = Counter(
+            quarantine_message=mask_quarantine(client, registry, named),
+            message_archive=mask_archive(client, registry, named),
+        )
     for pupil_id, names in pupils.items():
         erased.update(erasure.erase(client, pupil_id, names, reasserted(client, pupil_id)))
     return {table: rows for table, rows in erased.items() if rows}
@@ -129,12 +138,17 @@ def _together(pupils: Mapping[int, _Named]) -> dict[int, set[tuple[str, str]]]:
     return named
 
 
-def _left(client: Client, pupils: Mapping[int, _Named]) -> dict[str, int]:
+def _left(settings: Settings, client: Client, pupils: Mapping[int, _Named]) -> dict[str, int]:
+    from schemas.registry import Registry
     from sinks.erasure import remains
+    from streams.erasing_archive import archived
 
     found: Counter[str] = Counter()
     for pupil_id, names in pupils.items():
         found.update(remains(client, pupil_id, names))
+    with Registry(settings.registry.url) as registry:
+        if messages := archived(client, registry, _together(pupils)):
+            found["message_archive"] = messages
     return dict(found)
 
 

@@ -15,7 +15,7 @@ from rollcall.cli._page import page
 from rollcall.cli.app import build
 from rollcall.domain.findings import EXCEPTION_NAMES, QUARANTINE_NAMES
 from rollcall.domain.quality import QUALITY
-from rollcall.failpoints import FAIL_POINTS, REPLAY_POINTS
+from rollcall.failpoints import ARCHIVE_POINTS, FAIL_POINTS, REPLAY_POINTS
 from streams.steps import STEPS
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +101,7 @@ def test_readme_names_every_step() -> None:
 
 def test_guarantees_say_what_is_true_at_every_fail_point() -> None:
     rows = re.findall(r"^\| `([a-z_.]+)` \|", _text(ROOT / "docs/guarantees.md"), re.M)
-    assert rows == [*FAIL_POINTS, *REPLAY_POINTS]
+    assert rows == [*FAIL_POINTS, *REPLAY_POINTS, *ARCHIVE_POINTS]
 
 
 def test_the_runbook_knows_every_alert_and_every_finding() -> None:

@@ -20,6 +20,12 @@ OLD, NEW = date(2026, 2, 11), date(2026, 3, 4)
 THEN, LATER = datetime(2026, 2, 11, 9, tzinfo=UTC), datetime(2026, 3, 4, 9, tzinfo=UTC)
 
 
+def archived(offset: int, arrived_at: datetime) -> dict[str, Any]:
+    """A message of the archive, which keeps it for as long as it is told."""
+    place = {"topic": rows.REGISTER_TOPIC, "topic_id": rows.TOPIC_ID, "partition": 0, "offset": offset}
+    return {**place, "urn": 100001, "value": b"x", "arrived_at": arrived_at}
+
+
 @pytest.fixture
 def db(clickhouse: Any) -> Any:
     """Pupil 1: a mark of February. Pupil 2: of February and March. Pupil 3: of February, brought in March.
@@ -49,6 +55,7 @@ def db(clickhouse: Any) -> Any:
             entry(5, 6, ingested_at=LATER),
         ],
     )
+    rows.insert(clickhouse, "message_archive", [archived(0, THEN), archived(5, LATER)])
     rows.roster(clickhouse, 100001, [rows.pupil(1, last_day=date(2026, 2, 20)), rows.pupil(2), rows.pupil(3)])
     rows.insert(
         clickhouse,
@@ -72,6 +79,7 @@ def test_what_is_older_is_gone_and_the_rest_is_whole(db: Any) -> None:
     for table in ("mark_assertion", "mark_current", "school_session"):
         assert db.query(f"SELECT min(session_date) FROM {table}").result_rows == [(NEW,)]
     assert db.query("SELECT count() FROM quarantine").result_rows == [(0,)]
+    assert db.query("SELECT offset FROM messages_archived").result_rows == [(5,)]
     assert db.query("SELECT pupil_id FROM crosswalk FINAL ORDER BY 1").result_rows == [(2,), (3,), (4,)]
     assert verify(db, tries=1).equal
 

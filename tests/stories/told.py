@@ -8,6 +8,7 @@ from typing import Any
 
 from sinks import reference
 from streams.agents.kiosk import KioskAgent
+from streams.archiving import Archiver
 from tests.reference.conftest import TAKEN, applied
 from tests.stories import trusted
 from tests.stories.teller import Teller
@@ -120,7 +121,40 @@ def four_questions(teller: Teller) -> None:
     teller.runs("ask", "late", "--from", "2025-09-10", "--to", "2025-09-12")
 
 
+def a_figure_is_explained(teller: Teller) -> None:
+    rig = teller.rig
+    change = {
+        "item": 0, "original_code": "N", "reason_code": "parent", "staff_ref": "S1", "staff_position": "office",
+        "evidence": "parent_message", "amended_at": at(60),
+    }  # fmt: skip
+    teller.title("A figure is explained, down to the bytes")
+    teller.comes(
+        "A register says N for two pupils. One is amended an hour later; about the other the MIS says I.",
+        register(mark("P0", "/"), mark("P1", "N"), mark("P2", "N"), group_id="5A", submission_id="story-first"),
+    )
+    rig.done(
+        register(
+            mark("P1", "L", minutes_late=12), group_id="5A", complete=False, amendments=[change], submitted_at=at(60),
+            submission_id="story-second",
+        ),
+    )  # fmt: skip
+    rig.done(page(record("r2", "P2", "I"), taken_at=at(90), pull_id="story-pull"))
+    Archiver(rig.settings, rig.client).run(once=True)
+    teller.says("An authority's absences, and the schools they are made of:")
+    teller.runs("explain", "--date", "2025-09-10", "--la", "330", "--column", "absence")
+    teller.says("The school's marks behind it, the rule that chose them, and what their message says:")
+    teller.runs(
+        "explain", "--date", "2025-09-10", "--school", str(URN), "--column", "absence", "--bytes",
+    )  # fmt: skip
+    teller.says("The story of the mark that was amended:")
+    event = rig.client.query(
+        "SELECT event_id FROM marks_current WHERE canonical_code = 'L' AND session_date = '2025-09-10'"
+    ).first_row[0]
+    teller.runs("explain", "mark", str(event), "--date", "2025-09-10")
+
+
 STORIES = (
     a_kiosk_meets_a_register, two_systems_disagree, trusted.a_new_mis, trusted.the_roster_comes_late,
     trusted.a_child_under_two_numbers, trusted.a_school_becomes_an_academy, four_questions,
+    a_figure_is_explained,
 )  # fmt: skip

@@ -76,7 +76,8 @@ class Rig:
     def settings_with(self, **worker: Any) -> Settings:
         """The test's settings, with some of the worker's own."""
         told = {"group": self.group, "linger_quiet_ms": 20, "session_timeout_ms": 6_000, **worker}
-        return Settings.load(home=self.home, clickhouse={"database": self.database}, worker=told)
+        archive = {"group": f"{self.group}-archive"}
+        return Settings.load(home=self.home, clickhouse={"database": self.database}, worker=told, archive=archive)
 
     def settings_through(self, port: int) -> Settings:
         """The test's settings, with ClickHouse reached at another port of this machine."""

@@ -23,6 +23,7 @@ from schemas import topics, wire
 from schemas.registry import Registry
 from sinks import erasure, reference
 from sinks.reconcile import reconcile
+from streams.archiving import Archiver
 from streams.erasing import mask_quarantine, reasserted
 from tests.mortal import Killed, Mortal
 from tests.reference.conftest import TAKEN, applied, pupil
@@ -87,7 +88,7 @@ def of_the_school(rig: Rig, topic: str) -> list[bytes]:
 def command(rig: Rig, *said: str) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ, "ROLLCALL_HOME": str(rig.home), "ROLLCALL_CLICKHOUSE__DATABASE": rig.database,
-        "ROLLCALL_WORKER__GROUP": rig.settings.worker.group,
+        "ROLLCALL_WORKER__GROUP": rig.settings.worker.group, "ROLLCALL_ARCHIVE__GROUP": rig.settings.archive.group,
     }  # fmt: skip
     return subprocess.run(
         [sys.executable, "-m", "rollcall.cli", *said], env=environment, capture_output=True, text=True,
@@ -100,6 +101,7 @@ def test_nothing_of_an_erased_pupil_is_left_anywhere_and_everything_stays_accoun
     who = pupil_id(GONE)
     with rig.worker():
         send_all(rig)
+        Archiver(rig.settings, rig.client).run(once=True)
         before = reconcile(rig.client, rig.group)
         keys = [str(one) for one in reasserted(rig.client, who)]
         traces = (GONE, str(who), *keys)
@@ -107,7 +109,8 @@ def test_nothing_of_an_erased_pupil_is_left_anywhere_and_everything_stays_accoun
         assert {"mark_event", "mark_assertion", "mark_current", "crosswalk", "enrolment", "quarantine_message"} <= set(
             held
         )
-        assert "register_receipt" in held
+        assert {"register_receipt", "message_archive"} <= set(held)
+        others = rig.client.query("SELECT count(), sum(is_rewritten) FROM messages_archived").first_row
         assert rig.counts(URN)["AM", "I"] == 1
         assert {*on_kafka(rig)} == {"attendance.register.v1", "attendance.mis.v1", "attendance.evidence.v1", ROSTERS}
 
@@ -118,6 +121,9 @@ def test_nothing_of_an_erased_pupil_is_left_anywhere_and_everything_stays_accoun
         assert set(said["messages_on_kafka"]) <= {ROSTERS}
 
         assert everywhere(rig, *traces) == {}
+        assert rig.client.query("SELECT count(), sum(is_rewritten) FROM messages_archived").first_row == (others[0], 6)
+        Archiver(rig.settings, rig.client).run(once=True)
+        assert everywhere(rig, GONE) == {}
         assert rig.counts(URN) == {("AM", "/"): 1, ("AM", "N"): 1}
         after = reconcile(rig.client, rig.group)
         assert (after.gap, after.total("accepted")) == (before.gap, before.total("accepted"))
@@ -145,6 +151,21 @@ def test_others_bytes_in_quarantine_are_whole_but_for_the_pupil(rig: Rig) -> Non
     assert len(rows) == 1
     marks = wire.decode(schemas.parsed(place.topic), base64.b64decode(rows[0][0]))["marks"]
     assert [(one["pupil_ref"], one["code"]) for one in marks] == [("erased", "L"), (UNKNOWN, "/"), ("P2", "N")]
+
+
+def test_what_stays_on_kafka_is_not_archived_later_and_nothing_is_cut_that_is_not_archived(rig: Rig) -> None:
+    with_the_pupil(rig)
+    with rig.worker():
+        rig.done(register(mark(GONE, "/"), mark("P1", "/")))
+        Archiver(rig.settings, rig.client).run(once=True)
+        rig.done(register(mark(GONE, "I"), mark("P2", "/"), submitted_at=at(10)))
+        refused = command(rig, "erase", f"{URN}/mis/{GONE}", "--reason", "a request", "--wait", "2")
+        assert (refused.returncode, "1 messages about the pupil are not archived yet" in refused.stderr) == (2, True)
+        done = command(rig, "erase", f"{URN}/mis/{GONE}", "--reason", "a request", "--wait", "2", "--keep-kafka")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert any(GONE.encode() in value for value in of_the_school(rig, "attendance.register.v1"))
+    Archiver(rig.settings, rig.client).run(once=True)
+    assert everywhere(rig, GONE) == {}
 
 
 def test_a_pupil_on_roll_or_with_messages_not_taken_in_is_not_erased(rig: Rig) -> None:
