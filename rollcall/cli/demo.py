@@ -85,6 +85,7 @@ def _show(found: Found, day: Day, keep: bool) -> None:
     _show_desks(found)
     _show_upheavals(found)
     _show_proofs(found)
+    _show_looked_into(found)
     if keep:
         _show_further(day)
 
@@ -164,7 +165,24 @@ def _show_proofs(found: Found) -> None:
         f"   The current state is {'what' if found.rebuilt.equal else 'NOT what'} the history says when it is rebuilt",
         fg=typer.colors.GREEN if found.rebuilt.equal else typer.colors.RED,
     )
-    typer.echo(f"{sum(found.seconds.values()):.0f} seconds")
+
+
+def _show_looked_into(found: Found) -> None:
+    from rollcall.cli import _explained
+    from rollcall.cli.scenarios.looked_into import LISTED
+    from sinks.reports import percent
+
+    looked, now = found.looked_into, found.report.total
+    typer.secho("\nOne figure, down to its bytes", bold=True)
+    _explained.print_cell(looked.explained, looked.document, LISTED)
+    noon = looked.noon.total
+    typer.secho("\nThe same day as it was known when the afternoon began", bold=True)
+    typer.echo(f"  {looked.noon.known.in_words}")
+    for what, one in (("then", noon), ("now", now)):
+        attendance, unauthorised = (percent(part, one.possible) for part in (one.attendance, one.unauthorised))
+        rates = f"attendance {attendance} %, unauthorised absence {unauthorised} %"
+        typer.echo(f"  {what:<5} {one.possible:,} possible sessions, {rates}, {one.unknown:,} unknown")
+    typer.echo(f"\n{sum(found.seconds.values()):.0f} seconds")
 
 
 def _show_further(day: Day) -> None:

@@ -75,6 +75,11 @@ def test_a_demo_is_equal_to_the_truth_and_can_be_looked_into_and_played_again(ho
     assert first["upheavals"]["of_a_school_not_open"] > 0
     assert first["upheavals"]["aliases"] == 2
 
+    # One figure is the sum of its marks, and the day as known at noon is less than the day as known now.
+    assert first["explained"]["equal"]
+    assert first["explained"]["figure"] > 0
+    assert 0 < first["as_at_noon"]["total"]["possible"] < first["report"]["total"]["possible"]
+
     # A client that is not ours reads the same numbers as the report.
     url = EmbeddedStack(home).up()
     client = clickhouse_connect.get_client(host=url.clickhouse_host, port=url.clickhouse_port, database="rollcall")

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,9 +36,11 @@ from rollcall.cli.reconcile import watermarks
 from rollcall.cli.scenarios.found import Found
 from rollcall.cli.scenarios.front_desk import FrontDesk
 from rollcall.cli.scenarios.ground import Gauge, Taken, clear, define, lay, load, rounds, sender_keys, sources_of
+from rollcall.cli.scenarios.looked_into import look_into
 from rollcall.cli.scenarios.processes import Command, remember, stop_remembered, wait_until
 from rollcall.cli.scenarios.settled import settle, still
 from rollcall.cli.scenarios.upheaval import Upheaval
+from rollcall.domain.clock import now
 from rollcall.errors import StackError, UsageError
 from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
@@ -59,6 +61,7 @@ _TOKEN = "estate:token"
 _EXPORTS = "exports"
 #: Before which tick kiosks tell of the morning (False), and of the afternoon.
 _SIGN_INS = {0: False, 2: True}
+_AFTERNOON = 2
 #: How far pulls reach back (s). The default of 120 would read the whole demo again each time.
 _OVERLAP_S = 3
 _START_S, _REFERENCE_S, _DRAIN_S = 60.0, 120.0, 180.0
@@ -97,6 +100,8 @@ class Day:
         #: Whether the stack is ours to stop: it did not run, or a demo had started it.
         self._ours = False
         self._seconds: dict[str, float] = {}
+        #: When the afternoon began, of the real day.
+        self._noon: datetime | None = None
 
     def keep(self) -> None:
         """Let what serves go on: the stack, ingest API, worker, kiosk agent, loader. `rollcall down` ends it."""
@@ -225,6 +230,8 @@ class Day:
 
         for tick in estate.ticks:
             upheaval.before(tick)
+            if tick == _AFTERNOON:
+                self._noon = now()
             if tick in _SIGN_INS:
                 desk.publish(afternoon=_SIGN_INS[tick])
             asyncio.run(estate.play(self.ingest_url, keys, ticks=[tick], progress=one))
@@ -282,8 +289,11 @@ class Day:
             missing = client.query(load("missing_registers"), parameters={"day": self.plan.day}).result_rows
             findings = client.query(load("findings")).result_rows
             told = upheaval.told()
+        with self._part("One figure explained, and the day as known at noon"):
+            assert self._noon is not None  # the afternoon was played
+            looked = look_into(settings, client, self.plan.day, estate.schools[0].urn, self._noon)
         return Found(
-            verdict, account, rebuilt, report, list(missing), list(findings), posted, pulls, desks, makes, told
+            verdict, account, rebuilt, report, list(missing), list(findings), posted, pulls, desks, makes, told, looked
         )
 
     @contextlib.contextmanager

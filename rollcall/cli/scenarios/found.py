@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from connectors.estate.verdict import Verdict
     from rollcall.cli.scenarios.front_desk import Desks
+    from rollcall.cli.scenarios.looked_into import LookedInto
     from sinks.reconcile import Reconciliation
     from sinks.reports import DayReport
     from sinks.verify import Verification
@@ -32,12 +33,15 @@ class Found:
     makes: dict[str, int]
     #: What came of what changes at the trust on the day (`Upheaval.told`).
     upheavals: dict[str, int]
+    #: One figure explained, and the day as known at noon.
+    looked_into: LookedInto
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def proved(self) -> bool:
-        """Equal to the truth, every message and mark accounted for, and the current state is what the history says."""
-        return self.verdict.equal and self.account.gap == 0 and self.rebuilt.equal
+        """Equal to the truth, every message and mark accounted for, the current state what the history says, and the
+        explained figure the sum of its marks."""
+        return self.verdict.equal and self.account.gap == 0 and self.rebuilt.equal and self.looked_into.explained.equal
 
     def as_json(self) -> dict[str, Any]:
         """The document of `rollcall demo --json`."""
@@ -57,6 +61,7 @@ class Found:
             "upheavals": self.upheavals,
             "truth": self.verdict.as_json(),
             "report": self.report.as_json(),
+            **self.looked_into.as_json(),
             "seconds": round(sum(self.seconds.values()), 1),
             "seconds_by_part": {what: round(seconds, 1) for what, seconds in self.seconds.items()},
         }
