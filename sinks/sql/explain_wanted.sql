@@ -1,3 +1,4 @@
+-- Which counts and marks belong to a cell: a condition on school, place, year group, session and code. Filled into explain_*.sql by sinks/explaining.py.
 session_date = {day:Date} AND has_begun AND (in_headline OR {headline:UInt8} = 0)
   AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)}) AND (empty({las:Array(String)}) OR la_code IN {las:Array(String)})
   AND (empty({phases:Array(String)}) OR phase IN {phases:Array(String)}) AND (empty({trusts:Array(String)}) OR trust_id IN {trusts:Array(String)})

@@ -58,7 +58,7 @@ def test_fact_4_a_tenth_exactly_is_persistent_and_nothing_possible_is_no_enrolme
     db_rows.history(clickhouse, [*year_of(1, *codes), *year_of(2, ("/", 20))])
     (year,) = [
         one
-        for one in rows(clickhouse, DASHBOARD_2025, Asked(DAYS[-1], DAYS[-1], ("330",), suppress=False))
+        for one in rows(clickhouse, DASHBOARD_2025, Asked(DAYS[-1], DAYS[-1], ("330",), suppression="none"))
         if (one["breakdown"], one["school_type"]) == ("YTD", "Primary")
     ]
     assert (year["ytd_enrolments"], year["pa_flag"]) == (str(enrolments + 1), str(persistent))
@@ -74,7 +74,7 @@ def test_fact_4_a_mover_is_an_enrolment_at_each_school_rule_20(clickhouse: Any) 
     db_rows.history(clickhouse, moved)
     (year,) = [
         one
-        for one in rows(clickhouse, DASHBOARD_2025, Asked(DAYS[-1], DAYS[-1], ("330",), suppress=False))
+        for one in rows(clickhouse, DASHBOARD_2025, Asked(DAYS[-1], DAYS[-1], ("330",), suppression="none"))
         if (one["breakdown"], one["school_type"]) == ("YTD", "Primary")
     ]
     assert (year["ytd_enrolments"], year["pa_flag"]) == ("2", "1")
