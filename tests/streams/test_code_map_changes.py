@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -114,12 +115,13 @@ def codes_of(marks: list[dict[str, Any]]) -> list[str]:
 
 
 def figures(run: Run, folder: Path) -> bytes:
-    """What the reports print and the publication writes, in bytes."""
+    """What the reports print and the publication writes, in bytes; but the number of the map, which a rollback raises."""
     out = folder / "out.csv"
     said = [run("report", "day", "--date", str(DAY), "--by", by, "--all", "--json") for by in ("school", "phase")]
     written = run("publish", "attendance", "--from", str(DAY), "--suppression", "none", "--out", str(out))
     assert [one.exit_code for one in (*said, written)] == [0, 0, 0], written.output
-    return b"".join([*(one.stdout.encode() for one in said), out.read_bytes()])
+    reports = (re.sub(r'"code_map_version": \d+', "", one.stdout) for one in said)
+    return b"".join([*(one.encode() for one in reports), out.read_bytes()])
 
 
 def test_the_dry_run_says_what_publishing_does_and_a_rollback_gives_the_figures_of_before_byte_for_byte(
