@@ -115,7 +115,7 @@ def codes_of(marks: list[dict[str, Any]]) -> list[str]:
 
 
 def figures(run: Run, folder: Path) -> bytes:
-    """What the reports print and the publication writes, in bytes; but the number of the map, which a rollback raises."""
+    """What reports print and the publication writes, in bytes; but the number of the map, which a rollback raises."""
     out = folder / "out.csv"
     said = [run("report", "day", "--date", str(DAY), "--by", by, "--all", "--json") for by in ("school", "phase")]
     written = run("publish", "attendance", "--from", str(DAY), "--suppression", "none", "--out", str(out))
