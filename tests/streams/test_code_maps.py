@@ -6,6 +6,7 @@ in autumn 2022 and now, codes of two characters, local codes to statutory ones, 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -52,11 +53,12 @@ def run(working: Rig, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
 
 def in_force(rig: Rig, scheme: str, *entries: MapEntry) -> None:
-    """Publish a map and bring it in force, as the loader does."""
+    """Publish a map and bring it in force, as the loader does; workers look once a second, and know it afterwards."""
     published = code_map(scheme, 1, published_at=to_the_millisecond(now()))
     published["entries"] = [entry._asdict() for entry in entries]
     reference.apply(rig.client, [applied("code-map", published)])
     rederive(rig.client, [scheme])
+    time.sleep(2.0)
 
 
 def counted(rig: Rig, day: date = DAY) -> dict[str, tuple[str, str]]:
