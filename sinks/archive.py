@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
+from rollcall.domain.clock import as_utc
 from sinks.statements import load
 
 __all__ = [
@@ -71,7 +72,7 @@ def read(client: Client, places: Iterable[Place]) -> dict[Place, Archived]:
     found = client.query(load("archive_read"), parameters=_columns(wanted)).result_rows
     return {
         Place(*place): Archived(
-            b64decode(key), None if is_null else b64decode(value), _utc(arrived_at), bool(rewritten)
+            b64decode(key), None if is_null else b64decode(value), as_utc(arrived_at), bool(rewritten)
         )
         for *place, key, value, is_null, arrived_at, rewritten in found
     }
@@ -119,7 +120,7 @@ def keep_for(client: Client, days: int) -> bool:
 def summary(client: Client) -> list[OfTopic]:
     """What the archive holds, by topic."""
     rows = client.query(load("archive_summary")).result_rows
-    return [OfTopic._make((*row[:4], _utc(row[4]), _utc(row[5]))) for row in rows]
+    return [OfTopic._make((*row[:4], as_utc(row[4]), as_utc(row[5]))) for row in rows]
 
 
 def on_disk(client: Client) -> int:
@@ -143,7 +144,3 @@ def _within(places: Sequence[Place]) -> dict[str, Any]:
         "first": min(offsets),
         "last": max(offsets),
     }
-
-
-def _utc(instant: datetime) -> datetime:
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

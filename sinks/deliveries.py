@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from rollcall.domain.clock import as_utc
 from rollcall.domain.codes import NO_MARK
 from sinks.archive import Place
 from sinks.statements import load
@@ -106,15 +107,11 @@ def by_event(client: Client, day: date, urns: Sequence[int], event_ids: Sequence
 def deliveries(client: Client, condition: str, asked: dict[str, Any]) -> list[Delivery]:
     """Rows of the history that meet a condition of ours; `asked`: its parameters."""
     rows = client.query(load("explain_deliveries").replace("{condition}", condition), parameters=asked).named_results()
-    return [Delivery(**{**row, **{name: _utc(row[name]) for name in _INSTANTS}}) for row in rows]
+    return [Delivery(**{**row, **{name: as_utc(row[name]) for name in _INSTANTS}}) for row in rows]
 
 
 _INSTANTS = ("amended_at", "asserted_at", "ingested_at")
 
 
-def _utc(instant: datetime) -> datetime:
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-
 def _iso(instant: datetime) -> str:
-    return _utc(instant).isoformat(timespec="milliseconds")
+    return as_utc(instant).isoformat(timespec="milliseconds")

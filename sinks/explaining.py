@@ -16,7 +16,9 @@ from rollcall.domain.clock import now
 from rollcall.domain.places import EXCLUDED
 from rollcall.domain.report_columns import Column, Measure
 from rollcall.errors import UsageError
+from sinks.as_at import known
 from sinks.deliveries import Delivery, by_event
+from sinks.derive import latest_publication
 from sinks.reports import BASES, Basis
 from sinks.statements import load
 
@@ -212,9 +214,9 @@ def explain(client: Client, cell: Cell, limit: int = 20) -> Explained:
     ((figure, _),) = rows("explain_figure", counts)
     schools = tuple(Part(*row) for row in rows("explain_schools", condition))
     ((reported, expected),) = rows("explain_coverage", counts)
-    ((code_map, source_rule, publication),) = client.query(load("explain_versions")).result_rows
+    by, (_, publication) = known(client, None), latest_publication(client)
     marks = _with_deliveries(client, cell, rows("explain_listed", condition, limit=limit)) if cell.urn else ()
-    versions = (int(code_map), int(source_rule), int(publication))
+    versions = (by.code_map, by.rules, publication)
     return Explained(cell, int(figure), schools, marks, int(reported), int(expected), *versions)
 
 

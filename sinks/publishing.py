@@ -7,10 +7,6 @@ year to date are enrolments (rule 20). Basis: statutory.
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,13 +18,12 @@ from typing import Any, NamedTuple
 from clickhouse_connect.driver.client import Client
 
 from rollcall.domain.clock import now
-from rollcall.domain.codes import BY_CODE, CODES
 from rollcall.domain.identity import academic_year, academic_year_days
 from rollcall.domain.layouts import Layout
 from rollcall.domain.places import ONS_CODES, excluded_days
-from rollcall.errors import UsageError
-from rollcall.files import write_durably
+from rollcall.domain.report_columns import COLUMNS
 from sinks.as_at import known
+from sinks.releases import as_csv, sha256, write
 from sinks.statements import load
 from sinks.suppression import withhold
 
@@ -39,8 +34,6 @@ Row = dict[str, str]
 NATIONAL, REGIONAL, LOCAL = "National", "Regional", "Local authority"
 #: The sum over phases.
 TOTAL = "Total"
-#: Who may read what is published.
-_READABLE = 0o644
 
 
 class Asked(NamedTuple):
@@ -131,24 +124,16 @@ def publish(client: Client, layout: Layout, asked: Asked, file: Path, at: dateti
     Each is replaced whole, so that whoever finds the file finds all of it.
     """
     made = list(rows(client, layout, asked))
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, layout.columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(made)
-    text = out.getvalue()
+    text = as_csv(made, layout.columns)
     manifest = {
-        "file": file.name, "sha256": hashlib.sha256(text.encode()).hexdigest(), "rows": len(made),
+        "file": file.name, "sha256": sha256(text), "rows": len(made),
         "rows_withheld": sum(row["possible_sessions"] == layout.suppressed for row in made),
         "from": asked.first.isoformat(), "to": asked.last.isoformat(), "local_authorities": list(asked.las),
         "layout": layout.name, "suppression": asked.suppression, "basis": "statutory",
         **known(client, at).as_json(),
         "written_at": now().isoformat(timespec="seconds"),
     }  # fmt: skip
-    try:
-        write_durably(file, text, _READABLE)
-        write_durably(file.with_name(f"{file.name}.manifest.json"), json.dumps(manifest, indent=2), _READABLE)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from None
+    write(file, text, manifest)
     return manifest
 
 
@@ -254,26 +239,7 @@ def _row(layout: Layout, breakdown: str, day: date, area: _Area, phase: str, fou
 
 def _numbers(marks: Mapping[str, int]) -> dict[str, int]:
     """Every count of a row: of each code, and the sums of them that have names (identities of the published file)."""
-    numbers = {code.dfe_column: marks.get(code.code, 0) for code in CODES if code.dfe_column}
-
-    def total(*categories: str) -> int:
-        return sum(number for code, number in marks.items() if code and BY_CODE[code].category in categories)
-
-    present = marks.get("/", 0) + marks.get("\\", 0)
-    attending, activity = total("attending"), total("approved_educational_activity")
-    authorised, unauthorised = total("authorised_absence"), total("unauthorised_absence")
-    return {
-        **numbers,
-        "reason_present": present,
-        "present_sessions": attending,
-        "approved_educational_activity": activity,
-        "overall_attendance": attending + activity,
-        "authorised_absence": authorised,
-        "unauthorised_absence": unauthorised,
-        "overall_absence": authorised + unauthorised,
-        "possible_sessions": attending + activity + authorised + unauthorised,
-        "late_sessions": marks.get("L", 0) + marks.get("U", 0),
-    }
+    return {one.name: sum(marks.get(code, 0) for code in one.codes) for one in COLUMNS.values() if one.published}
 
 
 def _pupils(breakdown: str, phase: str, found: _Figures) -> Row:

@@ -48,11 +48,11 @@ _WITHOUT = {
 }
 
 
-def percent(part: int, whole: int) -> Decimal | None:
-    """100 * part / whole with two decimals, rounded half up as the Department does; None when `whole` is 0."""
+def percent(part: int, whole: int, places: int = 2) -> Decimal | None:
+    """100 * part / whole, rounded half up to so many decimals as the Department does; None when `whole` is 0."""
     if whole == 0:
         return None
-    return Decimal((20_000 * part + whole) // (2 * whole)).scaleb(-2)
+    return Decimal((200 * 10**places * part + whole) // (2 * whole)).scaleb(-places)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,8 @@ day), as the Department's second figure was, and of all schools expected. School
 from __future__ import annotations
 
 import csv
-import hashlib
-import io
-import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -24,9 +21,9 @@ from rollcall.domain.clock import now
 from rollcall.domain.phases import PHASES
 from rollcall.domain.strike import DECLARABLE, STATUSES, Declared, StrikeRule, rule_of
 from rollcall.errors import UsageError
-from rollcall.files import write_durably
-from sinks import source_rules
-from sinks.derive import latest_publication
+from sinks.as_at import known
+from sinks.releases import as_csv, sha256, write
+from sinks.reports import percent
 from sinks.statements import load
 
 __all__ = ["GROUPINGS", "SCHOOLS", "Cut", "School", "publish", "read_statuses", "schools", "table"]
@@ -40,7 +37,6 @@ SCHOOLS = ".schools.csv"
 _STANDS = ("answered", "late", "failed")
 _OF = ("known", "responded", "all")
 _TOTAL = "Total"
-_READABLE = 0o644
 
 
 class School(NamedTuple):
@@ -104,25 +100,21 @@ def publish(client: Client, cut: Cut, by: Collection[str], file: Path) -> dict[s
         raise UsageError(f"no school of the headline is known to be open as a school on {cut.day}: load the schools")
     filled = _filled(found, cut)
     rows = table(found, cut, by)
-    text, of_schools = _csv(rows), _csv(_school_row(one, filled) for one in found)
-    code_map, _ = latest_publication(client)
+    schools_rows = [_school_row(one, filled) for one in found]
+    text, of_schools = (as_csv(some, list(some[0])) for some in (rows, schools_rows))
+    in_force = known(client, None)
     later = client.query(load("strike_later"), parameters={"day": cut.day, "at": _instant(cut.known_at)}).result_rows
     manifest = {
-        "file": file.name, "sha256": _sha256(text), "rows": len(rows),
-        "schools_file": f"{file.name}{SCHOOLS}", "schools_sha256": _sha256(of_schools), "schools": len(found),
+        "file": file.name, "sha256": sha256(text), "rows": len(rows),
+        "schools_file": f"{file.name}{SCHOOLS}", "schools_sha256": sha256(of_schools), "schools": len(found),
         "session_date": cut.day.isoformat(), "cut": cut.label, **cut.facts,
         "known_at": cut.known_at.isoformat(timespec="milliseconds"), "marks_taken_in_later": int(later[0][0]),
-        "basis": "statutory", "provisional": True, "rule": rule.as_json(), "code_map_version": code_map,
-        "source_rules_version": source_rules.latest(client).version,
+        "basis": "statutory", "provisional": True, "rule": rule.as_json(), "code_map_version": in_force.code_map,
+        "source_rules_version": in_force.rules,
         "declared": _told(found, cut, filled), "changes": _moves(found, cut),
         "written_at": now().isoformat(timespec="seconds"),
     }  # fmt: skip
-    try:
-        write_durably(file, text, _READABLE)
-        write_durably(file.with_name(manifest["schools_file"]), of_schools)
-        write_durably(file.with_name(f"{file.name}.manifest.json"), json.dumps(manifest, indent=2), _READABLE)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from None
+    write(file, text, manifest, {manifest["schools_file"]: of_schools})
     return manifest
 
 
@@ -217,25 +209,10 @@ def _school_row(school: School, filled: Mapping[int, str]) -> Row:
     return {name: str(value) for name, value in school._asdict().items()} | {"declared": filled.get(school.urn, "")}
 
 
-def _csv(rows: Iterable[Row]) -> str:
-    rows = list(rows)
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
-
-
 def _percent(part: int, of: int) -> str:
-    """With one decimal, as it was published, rounded half up (rule 19); empty of nothing."""
-    if not of:
-        return ""
-    tenths = (2_000 * part + of) // (2 * of)
-    return f"{tenths // 10}.{tenths % 10}"
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    """With one decimal, as it was published (rule 19); empty of nothing."""
+    share = percent(part, of, places=1)
+    return "" if share is None else str(share)
 
 
 def _instant(at: datetime) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import uuid
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Set
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from rollcall.domain.clock import of_milliseconds
 from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas import wire
@@ -85,7 +85,7 @@ def mask_quarantine(client: Client, registry: Registry, named: Mapping[int, Set[
                 left = masked(decoder, b64decode(value), references)
                 if left is not None:
                     place = (topic_id, partition, offset)
-                    instants = (_instant(produced_ms), _instant(ingested_ms))
+                    instants = (of_milliseconds(produced_ms), of_milliseconds(ingested_ms))
                     found[place] = [topic, *place, b64decode(key), left, is_null, *instants, run]
     if found:
         client.insert(
@@ -106,10 +106,6 @@ def masked(decoder: Decoder, value: bytes, references: Set[Reference]) -> bytes 
         return None
     number = wire.schema_id(value)
     return wire.encode(decoder.writer(number), number, without(record, references))
-
-
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _committed(settings: Settings, partitions: list[int]) -> dict[int, int]:

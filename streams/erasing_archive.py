@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Set
-from datetime import UTC, datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from rollcall.domain.clock import now, to_the_millisecond
+from rollcall.domain.clock import now, of_milliseconds, to_the_millisecond
 from rollcall.errors import KafkaError
 from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
@@ -101,10 +100,6 @@ def _found(client: Client, registry: Registry, named: Mapping[int, Set[Reference
                 if left is not None:
                     place = Place(topic_id, partition, offset)
                     told = [b64decode(one) for one in headers]
-                    instants = (_instant(arrived_ms), _instant(archived_ms))
+                    instants = (of_milliseconds(arrived_ms), of_milliseconds(archived_ms))
                     found[place] = [topic, *place, urn, b64decode(key), left, is_null, told, *instants]
     return found
-
-
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

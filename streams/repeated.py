@@ -7,13 +7,14 @@ number alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from clickhouse_connect.driver.client import Client
 
+from rollcall.domain.clock import as_utc
 from sinks.deliveries import Delivery
 from sinks.statements import load
 from streams import kernels
@@ -60,8 +61,4 @@ def repeats(client: Client, told: Sequence[Delivery]) -> list[Repeat]:
     keys = kernels.mix_columns(assertion_keys(frame), np.array([one.pupil_id for one in told], np.uint64))
     asked = {"urn": told[0].urn, "keys": sorted({int(key) for key in keys})}
     rows = client.query(load("story_repeats"), parameters=asked).result_rows
-    return [Repeat._make((*row[:4], _utc(row[4]), _utc(row[5]))) for row in rows]
-
-
-def _utc(instant: datetime) -> datetime:
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return [Repeat._make((*row[:4], as_utc(row[4]), as_utc(row[5]))) for row in rows]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from connectors.estate.estate import Estate
     from connectors.estate.schools import School
 
-__all__ = ["SOURCE", "KioskDirt", "Kiosks"]
+__all__ = ["SOURCE", "KioskDirt", "Kiosks", "with_one"]
 
 SOURCE = "front-desk"
 #: Codes of pupils who come to school, and so pass the kiosk.
@@ -29,6 +29,11 @@ _COME = frozenset({"/", "\\", "L", "U"})
 #: The kiosks of some schools run ahead by so much; the person's clock would say otherwise, and nobody can know.
 _SKEW = timedelta(minutes=4)
 _EVIDENCE = uuid.UUID("5a1a6f0e-2f43-5f0e-8a55-0b5b1d1f7c10")
+
+
+def with_one(estate: Estate, every: int) -> list[School]:
+    """The schools of an estate that have a kiosk, when every so-manieth has."""
+    return estate.schools[::every]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Kiosks:
     @property
     def schools(self) -> list[School]:
         """The schools that have one."""
-        return self.estate.schools[:: self.every]
+        return with_one(self.estate, self.every)
 
     def events(self, day: date) -> list[dict[str, Any]]:
         """The records of `attendance.kiosk.v1` of a school day, in order of time, repeats after their first."""

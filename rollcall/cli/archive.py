@@ -64,7 +64,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
     from rollcall.settings import Settings
     from sinks.archive import on_disk, summary
 
-    found, size = answer(summary), answer(on_disk)
+    found, size = answer(lambda client: (summary(client), on_disk(client)))
     days = Settings.load().archive.retention_days
     if as_json:
         topics = [

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rollcall.cli._client import answer
+
 if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
     from rollcall.domain.report_columns import Column
+    from sinks.explaining import Explained
+    from sinks.mark_stories import Story
 
 __all__ = ["register"]
 
@@ -71,7 +77,6 @@ def cell(
     from rollcall.cli import _dates, _explained
     from rollcall.errors import UsageError
     from rollcall.settings import Settings
-    from sinks.clickhouse import connect
     from sinks.explaining import Cell, explain
 
     if date is None:
@@ -86,12 +91,12 @@ def cell(
         headline or counted.published, basis,  # type: ignore[arg-type]
     )  # fmt: skip
     settings = Settings.load()
-    client = connect(settings.clickhouse)
-    try:
+
+    def look(client: Client) -> tuple[Explained, dict[str, Any]]:
         found = explain(client, asked, limit)
-        document = _explained.cell_document(settings, client, found, with_bytes=show_bytes)
-    finally:
-        client.close()
+        return found, _explained.cell_document(settings, client, found, with_bytes=show_bytes)
+
+    found, document = answer(look)
     if as_json:
         typer.echo(json.dumps(document, indent=2, default=str))
     else:
@@ -113,19 +118,18 @@ def mark(
     they were taken in; what each did; and which one counts now, and why."""
     from rollcall.cli import _dates, _explained
     from rollcall.settings import Settings
-    from sinks.clickhouse import connect
     from sinks.mark_stories import story
     from streams.repeated import repeats
 
     day = None if date is None else _dates.day("--date", date)
     settings = Settings.load()
-    client = connect(settings.clickhouse)
-    try:
+
+    def look(client: Client) -> tuple[Story, dict[str, Any]]:
         told = story(client, _number(event_id), day)
         repeated = repeats(client, [one.delivery for one in told.steps])
-        document = _explained.story_document(settings, client, told, repeated, with_bytes=show_bytes)
-    finally:
-        client.close()
+        return told, _explained.story_document(settings, client, told, repeated, with_bytes=show_bytes)
+
+    told, document = answer(look)
     if as_json:
         typer.echo(json.dumps(document, indent=2, default=str))
     else:

@@ -12,10 +12,12 @@ __all__ = [
     "OPEN_END",
     "OPEN_START",
     "LocalInstant",
+    "as_utc",
     "date_as_written",
     "local_instant",
     "london_date",
     "now",
+    "of_milliseconds",
     "parse_local",
     "session_opens",
     "to_the_millisecond",
@@ -49,6 +51,16 @@ def now() -> datetime:
 def to_the_millisecond(instant: datetime) -> datetime:
     """The instant without what is finer than a millisecond: as the schemas have it."""
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def as_utc(instant: datetime) -> datetime:
+    """An instant of a ClickHouse column of UTC, which comes without its zone where the driver leaves it out."""
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def of_milliseconds(milliseconds: int) -> datetime:
+    """The instant so many milliseconds after 1970."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def london_date(instant: datetime) -> date:

@@ -1,7 +1,7 @@
 """The columns of our reports, and of the published files, by name: which marks each counts. For explaining a cell.
 
 A column of a report counts by what a code means on the session date (the views' categories). A column of a published
-file counts by code: `reason_*` one code, the sums those of a category (sinks/publishing.py).
+file counts by code: `reason_*` one code, the sums those of a category. sinks/publishing.py counts by these.
 """
 
 from __future__ import annotations

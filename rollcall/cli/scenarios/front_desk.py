@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from connectors.estate.kiosks import SOURCE, Kiosks
+from connectors.estate.kiosks import SOURCE, Kiosks, with_one
 from connectors.estate.verdict import Finding
 from connectors.ingest.kiosk import TOPIC
 from rollcall.cli.scenarios.ground import load
@@ -71,7 +71,7 @@ class FrontDesk:
     @staticmethod
     def schools(estate: Estate) -> list[School]:
         """The schools that have a kiosk."""
-        return estate.schools[::_EVERY]
+        return with_one(estate, _EVERY)
 
     def publish(self, afternoon: bool) -> None:
         """Put one half of the day's events on their topic, as the ingest API would."""

@@ -17,6 +17,7 @@ from rollcall.cli.scenarios.ground import Gauge, load
 from rollcall.cli.scenarios.processes import Command, wait_until
 from rollcall.domain.pupil_aliases import PupilAlias, merge
 from rollcall.settings import Settings
+from sinks.pupil_aliases import named
 
 if TYPE_CHECKING:
     from connectors.estate.estate import Estate
@@ -94,11 +95,8 @@ class Upheaval:
         return self._estate.pupils.mis_id(child.row)
 
     def _pupil_id(self, school: School, ref: str) -> int:
-        ((pupil_id,),) = self._client.query(
-            "SELECT pupil_id FROM crosswalk FINAL WHERE urn = {urn:UInt32} AND scheme = 'mis' AND ref = {ref:String}",
-            parameters={"urn": school.urn, "ref": ref},
-        ).result_rows
-        return int(pupil_id)
+        (one,) = named(self._client, (), (school.urn, "mis", ref))
+        return one.pupil_id
 
     def _refused(self) -> bool:
         assert self._turned.late is not None
