@@ -118,7 +118,7 @@ class EmbeddedStack:
         def one(service: Service) -> ServiceStatus:
             child = children.get(service.name)
             running = child is not None and child.running
-            ready = running and _is_ready(service)
+            ready = child is not None and child.listens(service.port) and _is_ready(service)
             pid = child.pid if child and running else None
             return ServiceStatus(service.name, pid, running, ready, service.url, service.log)
 
@@ -164,7 +164,7 @@ class EmbeddedStack:
             command = service.prepare(tell)
             children[service.name] = spawn(command, log=service.output, cwd=self._home.root)
         child = children[service.name]
-        while not service.ready():
+        while not (child.listens(service.port) and service.ready()):
             if not child.running:
                 why = last_lines(service.log) or last_lines(service.output)
                 raise StackError(f"{service.name} ended while starting: {why} (log: {service.log})")

@@ -54,6 +54,16 @@ class ChildRecord:
     def running(self) -> bool:
         return self.process() is not None
 
+    def listens(self, port: int) -> bool:
+        """Whether the process itself accepts connections at the port: an answer from there is then its own, and not
+        that of a program which took the port between our choosing it and the start."""
+        process = self.process()
+        try:
+            connections = process.net_connections("tcp") if process else []
+        except psutil.Error:
+            return False
+        return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)
+
 
 def spawn(command: Sequence[str], *, log: Path, cwd: Path, environment: dict[str, str] | None = None) -> ChildRecord:
     """Start a process in a session of its own, which no Ctrl-C at the terminal reaches; its output goes to `log`."""
