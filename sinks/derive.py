@@ -35,19 +35,22 @@ _AGAIN = {**_SETTINGS, "insert_deduplicate": 0}
 
 
 def current_expression(
-    assertions: str, rules: str | None = None, wanted: str = "true", publication: str = "0", code_map: str | None = None
+    assertions: str, rules: str | None = None, wanted: str = "true", publication: str = "0",
+    code_map: str | None = None, linked: bool = True,
 ) -> str:  # fmt: skip
     """The SELECT that gives mark_current out of ``assertions`` (like mark_assertion FINAL, in parentheses).
 
     What is said of days on which the URN was not open does not stand (rule 12). ``rules``: an expression for the rules
     between sources; those in force when None. ``wanted``: which of the pupils that aliases link are to be given; all,
     when ``assertions`` holds all of theirs. ``publication``: see the file. ``code_map``: what raw codes mean, in
-    parentheses; as the maps in force say when None.
+    parentheses; as the maps in force say when None. ``linked``: False where no alias concerns the assertions, which
+    then come out the same for less.
     """
     in_force = load("source_rules_in_force") if rules is None else rules
     meanings = load("code_map_in_force") if code_map is None else code_map
     return (
         load("derive_current")
+        .replace("{counting}", load("derive_linked" if linked else "derive_own"))
         .replace("{assertions}", load("derive_existing").replace("{assertions}", assertions))
         .replace("{rules}", in_force)
         .replace("{code_map}", meanings)
@@ -98,13 +101,14 @@ def derive_current(
     """
     if publication is None:
         _, publication = latest_publication(client)
+    keys = {"batches": list(batches), "whole": list(whole)}
+    # After the publication is known: an alias published from here on is later than what the rows claim to have seen.
+    ((concerned,),) = client.query(load("derive_touched_concerned"), parameters=keys).result_rows
     expression = current_expression(
-        load("derive_touched_assertions"), wanted=load("derive_touched_wanted"), publication="{publication:UInt64}"
-    )
-    fill_current(
-        client, expression, {"batches": list(batches), "whole": list(whole), "publication": publication},
-        _AGAIN if again else _SETTINGS,
+        load("derive_touched_linked" if concerned else "derive_touched_assertions"),
+        wanted=load("derive_touched_wanted"), publication="{publication:UInt64}", linked=concerned > 0,
     )  # fmt: skip
+    fill_current(client, expression, {**keys, "publication": publication}, _AGAIN if again else _SETTINGS)
 
 
 def derive_counts(client: Client, batches: Sequence[int], again: bool = False) -> None:

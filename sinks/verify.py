@@ -119,7 +119,8 @@ def repair(client: Client, differences: list[Difference]) -> int:
 
 def _differences(client: Client, parameters: dict[str, Any]) -> Iterator[Difference]:
     assertions = load("verify_assertions")
-    current = f"({current_expression(assertions)})"
+    ((linked,),) = client.query(load("verify_linked")).result_rows
+    current = f"({current_expression(assertions, linked=linked)})"
     counts = f"({counts_expression(current, load('verify_no_counts'))})"
     for table, name, rebuilt in (
         ("mark_assertion", "verify_assertion_differences", assertions),

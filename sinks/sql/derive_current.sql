@@ -22,9 +22,7 @@
 -- Losers are the other sources' marks that stand and say another code, each with the rule that left it out (rule 17): the least of
 -- the winner's rules that outranks it, 'latest' where none does.
 --
--- A mark of a pupil who has an alias counts for another (migration 0019). Its own pupil, and whoever it once counted for, are told that
--- of it nothing stands: without that row the old one would stand for ever. The second half of the union is read where there are aliases.
--- `wanted`: a condition on pupil and session, true for those whose linked assertions are all in `assertions`.
+-- `counting`: the assertions, each with the pupil it counts for (derive_own.sql, or derive_linked.sql where aliases may concern them).
 --
 -- The canonical code is that of the map in force now, not of arrival. derived_version grows with what the row has seen:
 -- every assertion that is added or replaced raises the sum, a publication of a map, of rules or of aliases raises the high bits
@@ -102,24 +100,7 @@ FROM
             toUInt64(toUnixTimestamp64Milli(a.ingested_at) - 1767225600000) AS witness
         FROM
         (
-            SELECT *, pupil_id AS pupil, true AS counts FROM {assertions}
-            WHERE source_kind != 'kiosk' AND pupil_id NOT IN (SELECT pupil_id FROM pupil_alias_link)
-            UNION ALL
-            SELECT b.*, told.1 AS pupil, told.2 AS counts FROM {assertions} AS b
-            INNER JOIN
-            (
-                SELECT l.pupil_id AS pupil_id, groupUniqArray(l.to_pupil_id) AS linked,
-                    groupArrayIf((f.urn, toString(f.source), f.valid_from, f.valid_to, f.to_pupil_id), f.to_pupil_id != 0) AS aliases
-                FROM pupil_alias_link AS l LEFT JOIN pupil_alias_in_force AS f ON l.pupil_id = f.pupil_id
-                GROUP BY pupil_id
-            ) AS x
-                ON b.pupil_id = x.pupil_id
-            ARRAY JOIN arrayMap(
-                t -> (t, t = ifNull(nullIf(arrayFirst(
-                    f -> (f.1 = 0 OR f.1 = b.urn) AND (f.2 = '' OR f.2 = b.source) AND b.session_date BETWEEN f.3 AND f.4, x.aliases).5, 0), b.pupil_id)),
-                arrayPushBack(x.linked, b.pupil_id)) AS told
-            WHERE (SELECT count() FROM pupil_alias) > 0 AND b.source_kind != 'kiosk' AND b.pupil_id IN (SELECT pupil_id FROM pupil_alias_link)
-                AND {wanted}
+            {counting}
         ) AS a
         LEFT JOIN {code_map} AS m
             ON a.code_scheme = m.scheme AND a.raw_code = m.raw_code

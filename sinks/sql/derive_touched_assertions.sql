@@ -1,6 +1,5 @@
 -- `assertions` of derive_current.sql for the keys of some batches that are to be derived: all but those that came alone, and those too
--- of the batches in `whole`. And for pupils linked to theirs by an alias: whom theirs count for (wanted), and whose count for those.
--- Read by sinks/derive.py.
+-- of the batches in `whole`. Read by sinks/derive.py.
 -- One UInt64 for a key: pupil ids are random, so what comes besides is next to nothing, and derives to what it was.
 (
     SELECT * FROM mark_assertion FINAL
@@ -11,18 +10,7 @@
     )
     AND bitXor(pupil_id, toUInt64(session)) IN
     (
-        WITH keys AS
-        (
-            SELECT pupil_id, toUInt64(session) AS session FROM touched
-            WHERE batch IN {batches:Array(UInt64)} AND (NOT alone OR batch IN {whole:Array(UInt64)})
-        ),
-        linked AS (SELECT k.session AS session, k.pupil_id AS pupil_id, l.to_pupil_id AS other FROM keys AS k INNER JOIN pupil_alias_link AS l ON k.pupil_id = l.pupil_id)
-        SELECT bitXor(pupil_id, session) FROM keys
-        UNION ALL
-        SELECT bitXor(other, session) FROM linked
-        UNION ALL
-        SELECT bitXor(l.pupil_id, k.session) FROM keys AS k INNER JOIN pupil_alias_link AS l ON k.pupil_id = l.to_pupil_id
-        UNION ALL
-        SELECT bitXor(l.pupil_id, k.session) FROM linked AS k INNER JOIN pupil_alias_link AS l ON k.other = l.to_pupil_id
+        SELECT bitXor(pupil_id, toUInt64(session)) FROM touched
+        WHERE batch IN {batches:Array(UInt64)} AND (NOT alone OR batch IN {whole:Array(UInt64)})
     )
 )

@@ -1,4 +1,4 @@
--- `wanted` of derive_current.sql: the keys of derive_touched_assertions.sql whose linked assertions are all there: those touched, and those
+-- `wanted` of derive_current.sql: the keys of derive_touched_linked.sql whose linked assertions are all there: those touched, and those
 -- for whom the marks of a touched pupil count or once counted. Read by sinks/derive.py.
 bitXor(told.1, toUInt64(b.session)) IN
 (
