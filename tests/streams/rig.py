@@ -188,8 +188,13 @@ class Rig:
 
     @contextlib.contextmanager
     def worker(self, settings: Settings | None = None, **options: Any) -> Iterator[Worker]:
-        """A worker in a thread; what made it end is raised when the block is left."""
-        running = Worker(settings or self.settings, reference, **{"fail": FailPoints(""), **options})
+        """A worker in a thread; what made it end is raised when the block is left.
+
+        It leaves its group when it ends, so nobody waits for its session: that one is long enough for a busy machine.
+        """
+        running = Worker(
+            settings or self.settings_with(session_timeout_ms=20_000), reference, **{"fail": FailPoints(""), **options}
+        )
         ended: list[BaseException] = []
 
         def run() -> None:
@@ -240,7 +245,7 @@ class Rig:
                 if name == failpoint:
                     raise Died
 
-        with pytest.raises(Died), self.worker(fail=Mortal("")):
+        with pytest.raises(Died), self.worker(self.settings, fail=Mortal("")):
             self.await_end()
 
     # ---- what became of it
