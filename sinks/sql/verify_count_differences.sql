@@ -1,5 +1,5 @@
 -- Where school_session is not the count of the marks that the rule gives, per day, school and session. Read by sinks/verify.py.
--- rebuilt: derive_counts.sql over derive_current.sql over verify_assertions.sql. A stored zero is a count that vanished.
+-- rebuilt: derive_counts.sql over derive_current.sql over verify_assertions.sql, or over verify_current.sql. A stored zero is a count that vanished.
 SELECT kind, session_date, urn, CAST(session, 'String') AS session, count() AS found
 FROM
 (
