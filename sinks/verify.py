@@ -119,14 +119,15 @@ def repair(client: Client, differences: list[Difference]) -> int:
 
 def _differences(client: Client, parameters: dict[str, Any]) -> Iterator[Difference]:
     assertions = load("verify_assertions")
-    ((linked,),) = client.query(load("verify_linked")).result_rows
-    current = f"({current_expression(assertions, linked=linked)})"
+    lessons = load("verify_periods")
+    ((linked, from_lessons),) = client.query(load("derive_in_use")).result_rows
+    current = f"({current_expression(assertions, linked=linked, lessons=lessons if from_lessons else None)})"
     counts = f"({counts_expression(current, load('verify_no_counts'))})"
     for table, name, rebuilt in (
         ("mark_assertion", "verify_assertion_differences", assertions),
         ("mark_current", "verify_current_differences", current),
         ("school_session", "verify_count_differences", counts),
-        ("period_current", "verify_period_differences", load("verify_periods")),
+        ("period_current", "verify_period_differences", lessons),
     ):
         rows = client.query(load(name).replace("{rebuilt}", rebuilt), parameters=parameters).result_rows
         for kind, day, urn, session, number in rows:
