@@ -144,8 +144,10 @@ def _publish(urn: int, rules: Sequence[LessonRule], author: str, reason: str, as
         raise SchemaError(str(error)) from None
     if as_json:
         typer.echo(json.dumps({"school": urn, "published": len(rules)}))
-    else:
+    elif rules:
         typer.echo(f"published {len(rules)} rules of school {urn}; `rollcall lessons show` says when they are in force")
+    else:
+        typer.echo(f"withdrew the rules of school {urn}; `rollcall lessons show` says when none is in force")
 
 
 def _as_json(published: Published) -> dict[str, Any]:

@@ -74,7 +74,6 @@ def test_a_message_with_a_rule_that_cannot_hold_is_refused_and_changes_nothing(
     publish(
         "reference.lesson-rule.v1",
         {"urn": urn, "published_at": TAKEN, "author": "test", "reason": "test", "rules": [wrong]},
-        key=str(urn).encode(),
     )
     load()
     details = clickhouse.query("SELECT detail FROM quarantine FINAL WHERE reason = 'not_to_be_applied'").result_rows

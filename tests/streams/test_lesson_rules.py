@@ -6,14 +6,16 @@ import itertools
 from datetime import date, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from rollcall.domain.codes import MapEntry
 from rollcall.domain.lesson_rules import LessonRule, check
 from rollcall.domain.pupil_aliases import merge
-from sinks import reference
+from sinks import erasure, reference
 from sinks.code_maps import what_would_change
 from sinks.derive import derive_lives, rederive, rederive_lessons
+from sinks.mark_stories import story
 from sinks.verify import repair, verify
 from tests.reference.conftest import TAKEN, applied, code_map, school
 from tests.streams.messages import DAY, OTHER_URN, URN, Here, at, mark, page, record, register
@@ -116,6 +118,10 @@ def test_the_best_mark_of_the_window_is_the_sessions_and_says_what_it_follows_fr
                            " marks_from_lessons) AND urn =")  # fmt: skip
     assert {period for (period,) in periods} == {"Reg", "P1", "P4"}
     assert working.here("SELECT count() FROM marks_conflicting WHERE urn =") == [(0,)]
+    for event in {event for code, _, _, event in said if code == "U"}:
+        told = story(working.client, event)
+        assert [(one.is_mark, one.code, one.rule) for one in told.counts] == [(True, "U", "lessons: best_of_roll_call")]
+        assert [(one.did, one.rule) for one in told.steps] == [("counts", "lessons: best_of_roll_call")]
 
 
 def test_a_school_may_say_itself_which_code_is_the_best(working: Rig) -> None:
@@ -254,6 +260,17 @@ def test_of_days_on_which_the_school_was_not_open_nothing_follows_rule_12(workin
     assert counting(working) == {MORNING: ("lesson", "/"), ("P0", after, "AM"): ("lesson", "/")}
 
 
+def test_of_an_erased_pupil_nothing_follows_any_more_and_of_others_all(working: Rig) -> None:
+    published(working, ROLL_CALL)
+    working.done(lesson(mark("P0", "O"), mark("P1")))
+    heard(working)
+    who = pupil_id("P0", Here.urn)
+    erasure.erase(working.client, who, {}, [])
+    assert counting(working) == {("P1", DAY, "AM"): ("lesson", "/")}
+    assert counts(working) == {"/": 1}
+    assert working.here(f"SELECT count() FROM period_current WHERE pupil_id = {who} AND urn =") == [(0,)]
+
+
 def test_what_is_lost_of_current_state_is_made_again_from_the_history(working: Rig) -> None:
     published(working, ROLL_CALL)
     working.done(lesson(mark("P0"), mark("P1", "O")), register(mark("P1", "/")))
@@ -267,7 +284,25 @@ def test_what_is_lost_of_current_state_is_made_again_from_the_history(working: R
     assert (counting(working), counts(working)) == before
 
 
-# ---- killed, and without suppression
+# ---- workers that have not heard, killed, and without suppression
+
+
+def test_what_a_worker_wrote_before_it_heard_of_a_rule_is_derived_by_the_loaders_next_pass(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a session's mark for the first, and derives no lesson."""
+    monkeypatch.setattr(reference, "load_lesson_schools", lambda _: pa.table({"urn": pa.array([], pa.uint32())}))
+    with rig.worker():
+        rig.done(lesson(mark("P0", "O"), mark("P1")))
+        published(rig, ROLL_CALL)
+        assert counting(rig) == {MORNING: ("lesson", "O"), ("P1", DAY, "AM"): ("lesson", "/")}
+        rig.done(lesson(mark("P0", "L"), mark("P2"), submitted_at=at(5)), register(mark("P1", "I")))
+        assert counting(rig) == {MORNING: ("lesson", "O"), ("P1", DAY, "AM"): ("lesson", "/")}
+        heard(rig)
+        assert counting(rig) == {
+            MORNING: ("lesson", "L"), ("P1", DAY, "AM"): ("register", "I"), ("P2", DAY, "AM"): ("lesson", "/"),
+        }  # fmt: skip
+    rig.check()
 
 
 @pytest.mark.parametrize("failpoint", ["history.written", "derive.before", "derive.current_written"])
