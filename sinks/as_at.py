@@ -54,10 +54,12 @@ _TEXT = r"'(?:[^'\\]|\\.)*'"
 _SAID = re.compile(rf"{_TEXT}|--[^\n]*")
 _DEFINER = re.compile(r" DEFINER = \S+ SQL SECURITY DEFINER")
 #: Of the pupil-sessions for which it must be asked (as_at_several.sql).
-_BY_THE_RULE = current_expression(
-    load("verify_assertions").replace("FROM mark_event FINAL", "FROM mark_event_several FINAL"),
-    publication="{publication:UInt64}",
-)
+_SEVERAL = load("verify_assertions").replace("FROM mark_event FINAL", "FROM mark_event_several FINAL")
+_BY_THE_RULE = current_expression(_SEVERAL, publication="{publication:UInt64}")
+#: The same where a school had a rule by which a session's mark follows from lessons (rule 7).
+_WITH_LESSONS = current_expression(
+    _SEVERAL, publication="{publication:UInt64}", lessons=load("as_at_lessons")
+)  # fmt: skip
 _SETTINGS = {"async_insert": 0, "optimize_on_insert": 0, "insert_deduplicate": 0}
 
 
@@ -164,7 +166,8 @@ def _make(
     views = {name: _as_at(text, str(client.database), there, at) for name, kind, _, text in made if kind == "View"}
     tables = _tables(str(client.database), engines, at, first, last, urns)
     counts = counts_expression(load("as_at_slice"), load("verify_no_counts"))
-    read_by_derive = " ".join([_BY_THE_RULE, counts, *map(load, ("as_at_several", "as_at_alone", "derive_existing"))])
+    also_read = ("as_at_several", "as_at_several_lessons", "as_at_alone", "derive_existing", "derive_in_use")
+    read_by_derive = " ".join([_WITH_LESSONS, counts, *map(load, also_read)])
     derived = dict.fromkeys(("mark_current", "school_session"), read_by_derive)
     makes = {**tables, **derived, **views, **dict.fromkeys(NO_PAST, "")}
     wanted = _read_by([*asks, load("versions_in_force")], makes, there) if asks else makes.keys()
@@ -190,11 +193,15 @@ def _derive(then: Client, parts: Iterable[Slice], counts: str) -> None:
     then.command("CREATE TABLE as_at_several (key UInt64) ENGINE = Memory")
     then.command(f"CREATE VIEW mark_event_several AS SELECT * FROM mark_event WHERE {key} IN as_at_several")
     _, publication = latest_publication(then)
+    ((_, from_lessons),) = then.query(load("derive_in_use")).result_rows
     for one in parts:
         parameters = {**asdict(one), "publication": publication}
         then.command(load("as_at_several").replace("{key}", key), parameters=parameters, settings=_SETTINGS)
+        if from_lessons:
+            lessons = load("as_at_several_lessons").replace("{key}", key)
+            then.command(lessons, parameters=parameters, settings=_SETTINGS)
         fill_current(then, alone, parameters, _SETTINGS)
-        fill_current(then, _BY_THE_RULE, parameters, _SETTINGS)
+        fill_current(then, _WITH_LESSONS if from_lessons else _BY_THE_RULE, parameters, _SETTINGS)
         fill_counts(then, counts, parameters, _SETTINGS)
 
 

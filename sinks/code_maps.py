@@ -16,7 +16,7 @@ from rollcall.domain.code_maps import Span, changed_spans
 from rollcall.domain.codes import MapEntry
 from rollcall.domain.phases import PHASES
 from rollcall.errors import UsageError
-from sinks.derive import current_expression
+from sinks.derive import current_expression, of_lessons
 from sinks.statements import load
 
 __all__ = ["Change", "CodeMap", "DryRun", "Figures", "in_force", "to_roll_back_to", "versions", "what_would_change"]
@@ -151,7 +151,8 @@ def what_would_change(
         "first": (first or OPEN_START).isoformat(), "last": (last or OPEN_END).isoformat(),
     }  # fmt: skip
     days = [row[0] for row in client.query(load("code_maps_test_days"), parameters=asked).result_rows] if spans else []
-    statement, changes = _statement(), []
+    ((_, from_lessons),) = client.query(load("derive_in_use")).result_rows
+    statement, changes = _statement(from_lessons), []
     deltas: dict[str, Figures] = {}
     for done, day in enumerate(days):
         on_day(day, done, len(days))
@@ -172,11 +173,12 @@ def what_would_change(
     return DryRun(tuple(changes), begin, end, before, after)
 
 
-def _statement() -> str:
+def _statement(from_lessons: bool) -> str:
     counted = load("code_maps_test_counted")
+    assertions = load("code_maps_test_assertions").replace("{counted}", counted)
     rebuilt = current_expression(
-        load("code_maps_test_assertions").replace("{counted}", counted), code_map=load("code_maps_asked"),
-        wanted=f"(b.urn, b.session, told.1) IN {counted}",
+        assertions, code_map=load("code_maps_asked"), wanted=f"(b.urn, b.session, told.1) IN {counted}",
+        lessons=of_lessons(assertions) if from_lessons else None,
     )  # fmt: skip
     return load("code_maps_test").replace("{rebuilt}", rebuilt).replace("{counted}", counted)
 

@@ -21,7 +21,8 @@ from sinks.statements import load
 
 __all__ = [
     "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "derive_lives",
-    "derive_scattered", "latest_publication", "rederive", "rederive_aliases", "rederive_rules",
+    "derive_scattered", "latest_publication", "of_lessons", "rederive", "rederive_aliases", "rederive_lessons",
+    "rederive_rules",
 ]  # fmt: skip
 
 #: Threads a derive may use: two cores are what a worker's machine has to give.
@@ -36,7 +37,7 @@ _AGAIN = {**_SETTINGS, "insert_deduplicate": 0}
 
 def current_expression(
     assertions: str, rules: str | None = None, wanted: str = "true", publication: str = "0",
-    code_map: str | None = None, linked: bool = True,
+    code_map: str | None = None, linked: bool = True, lessons: str | None = None, lesson_rules: str | None = None,
 ) -> str:  # fmt: skip
     """The SELECT that gives mark_current out of ``assertions`` (like mark_assertion FINAL, in parentheses).
 
@@ -44,19 +45,32 @@ def current_expression(
     between sources; those in force when None. ``wanted``: which of the pupils that aliases link are to be given; all,
     when ``assertions`` holds all of theirs. ``publication``: see the file. ``code_map``: what raw codes mean, in
     parentheses; as the maps in force say when None. ``linked``: False where no alias concerns the assertions, which
-    then come out the same for less.
+    then come out the same for less. ``lessons``: the marks of lessons (like period_current FINAL, in parentheses) where
+    a school has, or once had, a rule by which a session's mark follows from them (rule 7); None where none has.
+    ``lesson_rules``: those rules, in parentheses; those in force when None.
     """
     in_force = load("source_rules_in_force") if rules is None else rules
     meanings = load("code_map_in_force") if code_map is None else code_map
-    return (
-        load("derive_current")
-        .replace("{counting}", load("derive_linked" if linked else "derive_own"))
-        .replace("{assertions}", load("derive_existing").replace("{assertions}", assertions))
-        .replace("{rules}", in_force)
-        .replace("{code_map}", meanings)
-        .replace("{wanted}", wanted)
-        .replace("{publication}", publication)
-    )
+
+    def counting(marks: str) -> str:
+        existing = load("derive_existing").replace("{assertions}", marks)
+        whose = load("derive_linked" if linked else "derive_own")
+        return whose.replace("{assertions}", existing).replace("{wanted}", wanted)
+
+    current = load("derive_current").replace("{counting}", counting(assertions)).replace("{rules}", in_force)
+    if lessons is not None:
+        current = (
+            load("derive_from_lessons")
+            .replace("{current}", current)
+            .replace("{counting}", counting(lessons))
+            .replace("{lesson_rules}", load("lesson_rules_in_force") if lesson_rules is None else lesson_rules)
+        )
+    return current.replace("{code_map}", meanings).replace("{publication}", publication)
+
+
+def of_lessons(assertions: str) -> str:
+    """The same choice among the marks of lessons as ``assertions`` is among those of sessions."""
+    return assertions.replace("FROM mark_assertion FINAL", "FROM period_current FINAL")
 
 
 def counts_expression(current: str, before: str) -> str:
@@ -103,10 +117,11 @@ def derive_current(
         _, publication = latest_publication(client)
     keys = {"batches": list(batches), "whole": list(whole)}
     # After the publication is known: an alias published from here on is later than what the rows claim to have seen.
-    ((concerned,),) = client.query(load("derive_touched_concerned"), parameters=keys).result_rows
+    ((linked, at_lessons),) = client.query(load("derive_touched_concerned"), parameters=keys).result_rows
+    assertions = load("derive_touched_linked" if linked else "derive_touched_assertions")
     expression = current_expression(
-        load("derive_touched_linked" if concerned else "derive_touched_assertions"),
-        wanted=load("derive_touched_wanted"), publication="{publication:UInt64}", linked=concerned > 0,
+        assertions, wanted=load("derive_touched_wanted"), publication="{publication:UInt64}", linked=linked > 0,
+        lessons=of_lessons(assertions) if at_lessons else None,
     )  # fmt: skip
     fill_current(client, expression, {**keys, "publication": publication}, _AGAIN if again else _SETTINGS)
 
@@ -206,6 +221,27 @@ def rederive_aliases(client: Client) -> int:
     days = [row[0] for row in client.query(load("rederive_aliases_days"), parameters=asked).result_rows]
     for day in days:
         _derive_touched(client, f"pupil-alias|{max(numbers)}", day, load("rederive_aliases_touch"), asked)
+    return len(days)
+
+
+def rederive_lessons(client: Client) -> int:
+    """Derive again the sessions with lessons that a change of their school's rule may touch (rule 7). As `rederive`.
+
+    Also what came about the time at which a rule was applied: workers may not have heard of it.
+    """
+    changes = [tuple(row) for row in client.query(load("lesson_rule_changes")).result_rows]
+    if not changes:
+        return 0
+    keys = load("rederive_lessons_keys")
+    asked = {
+        "changes": [(urn, str(first), str(last), number, applied) for urn, first, last, number, applied in changes],
+        "urns": sorted({change[0] for change in changes}), "earliest": min(change[4] for change in changes),
+    }  # fmt: skip
+    statement = load("rederive_lessons_days").replace("{keys}", keys)
+    days = [row[0] for row in client.query(statement, parameters={**asked, "day": None}).result_rows]
+    touch = load("rederive_lessons_touch").replace("{keys}", keys)
+    for day in days:
+        _derive_touched(client, f"lesson-rule|{time.time_ns()}", day, touch, asked)
     return len(days)
 
 

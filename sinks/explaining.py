@@ -110,17 +110,19 @@ class Mark:
     basis_rule: str
     statutory_source: str
     statutory_code: str
+    #: The school's rule by which it follows from a lesson (rule 7); empty for a mark of the session.
+    lesson_rule: str
     delivery: Delivery | None = None
 
     @property
     def rule(self) -> str:
         """What chose it: a rule between sources, or that there was nothing to choose."""
-        return chosen_by(self.basis_rule, self.sources, self.lost)
+        return chosen_by(self.basis_rule, self.sources, self.lost, self.lesson_rule)
 
     def as_json(self) -> dict[str, Any]:
         """As an element of the document of `rollcall explain --json`."""
         said = asdict(self) | {"rule": self.rule, "lost": [one._asdict() for one in self.lost]}
-        del said["basis_rule"], said["delivery"]
+        del said["basis_rule"], said["delivery"], said["lesson_rule"]
         delivery = None if self.delivery is None else self.delivery.as_json()
         alias = self.delivery is not None and self.delivery.pupil_id != self.pupil_id
         return {**said, "counts_for_another_by_alias": alias, "delivery": delivery}
@@ -130,8 +132,10 @@ class Mark:
 _LISTED = tuple(one.name for one in fields(Mark) if one.name != "delivery")
 
 
-def chosen_by(basis_rule: str, sources: int, lost: tuple[Loser, ...]) -> str:
+def chosen_by(basis_rule: str, sources: int, lost: tuple[Loser, ...], lesson_rule: str = "") -> str:
     """The rule behind a mark in words of docs/rules.md: of rules between sources, all that left another out."""
+    if lesson_rule:
+        return f"lessons: {lesson_rule}"
     if basis_rule != "statutory":
         return basis_rule
     if lost:
@@ -202,7 +206,9 @@ def explain(client: Client, cell: Cell, limit: int = 20) -> Explained:
     filled = {
         "{counts}": "session_counts_live" if cell.basis == "live" else "session_counts",
         "{wanted}": load("explain_wanted"),
-        "{marks}": load("explain_marks").replace("{standing}", load(f"explain_standing_{cell.basis}")),
+        "{marks}": load("explain_marks")
+        .replace("{standing}", load(f"explain_standing_{cell.basis}"))
+        .replace("{lesson_rules}", load("lesson_rule_names")),
     }
 
     def rows(name: str, measure: str, **more: Any) -> list[Any]:

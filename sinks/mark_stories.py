@@ -41,11 +41,13 @@ class Counts(NamedTuple):
     lost: tuple[Loser, ...]
     event_id: int
     publication: int
+    #: The school's rule by which it follows from a lesson (rule 7); empty for a mark of the session.
+    lesson_rule: str
 
     @property
     def rule(self) -> str:
         """What chose it."""
-        return chosen_by("statutory", self.sources, self.lost) if self.is_mark else "nothing_stands"
+        return chosen_by("statutory", self.sources, self.lost, self.lesson_rule) if self.is_mark else "nothing_stands"
 
     def as_json(self) -> dict[str, Any]:
         """As part of the document of `rollcall explain mark --json`."""
@@ -117,7 +119,9 @@ def story(client: Client, event_id: int, day: date | None = None) -> Story:
         of_record = {"urn": urn, "source": source, "record_id": record_id}
         told |= {one.event_id: one for one in deliveries(client, _RECORD, of_record)}
     in_order = sorted(told.values(), key=lambda one: (one.ingested_at, one.version, one.item, one.event_id))
-    counts, live = ((), ()) if period else _standing(client, about)
+    counts, live = _standing(client, about)
+    if period and not any(one.is_mark and one.event_id in told for one in counts):
+        counts, live = (), ()  # a lesson from which no session's mark follows counts in no figure (rule 7)
     steps = _with_replays(client, [_step(one, in_order, counts, live) for one in in_order])
     return Story(event_id, found_day, urn, session, period, pupil_id, tuple(pupils), tuple(steps), counts, live)
 
@@ -125,8 +129,9 @@ def story(client: Client, event_id: int, day: date | None = None) -> Story:
 def _standing(
     client: Client, about: dict[str, Any]
 ) -> tuple[tuple[Counts, ...], tuple[tuple[int, int, str], ...]]:  # fmt: skip
-    """What counts now of a session, in each basis. Lessons count in no figure (rule 7)."""
-    current = client.query(load("story_current"), parameters=about).result_rows
+    """What counts now of a session, in each basis."""
+    statement = load("story_current").replace("{lesson_rules}", load("lesson_rule_names"))
+    current = client.query(statement, parameters=about).result_rows
     live = client.query(load("story_live"), parameters=about).result_rows
     counts = (Counts._make((*row[:6], tuple(Loser(*one) for one in row[6]), *row[7:])) for row in current)
     return tuple(counts), tuple((who, event_id, rule) for who, event_id, rule in live)
@@ -137,19 +142,19 @@ def _step(
 ) -> Step:
     """What a delivery did. The first that is true of it:
 
-    superseded (older than what its record had re-asserted), lesson, counts, lost, counts_live, replaced (by a later
+    superseded (older than what its record had re-asserted), counts, lesson, lost, counts_live, replaced (by a later
     one of its record), deletes, withdraws, evidence (of a kiosk), gave_way (to another record of its source), agrees
     (of another source, with the same code), or closed (it stands for nothing: the school was not open, or
     the pupil's marks count for another).
     """
     if one.superseded:
         return Step(one, "superseded")
-    if one.period:
-        later = _replaced_by(one, in_order)
-        return Step(one, "lesson" if later is None else "replaced", later)
     for standing in counts:
         if standing.is_mark and standing.event_id == one.event_id:
             return Step(one, "counts", rule=standing.rule)
+    if one.period:
+        later = _replaced_by(one, in_order)
+        return Step(one, "lesson" if later is None else "replaced", later)
     for standing in counts:
         for loser in standing.lost:
             if loser.event_id == one.event_id:

@@ -1,4 +1,4 @@
-"""The one sequence of publications: code maps, rules between sources and aliases of pupils take their numbers from it.
+"""The one sequence of publications: code maps, rules between sources, aliases and rules for lessons count in it.
 
 A derived row carries the greatest number it has seen, whichever kind it is of, so that what was derived before any of
 them is known by it, and gives way. A number once given to a message is its number for ever: the rows that a killed
@@ -18,7 +18,7 @@ from sinks.statements import load
 __all__ = ["NUMBERED", "Numbers"]
 
 #: Kinds of reference data that take a number.
-NUMBERED = frozenset({"code-map", "source-rule", "pupil-alias"})
+NUMBERED = frozenset({"code-map", "source-rule", "pupil-alias", "lesson-rule"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 

@@ -38,13 +38,14 @@ __all__ = [
     "load_code_map",
     "load_crosswalk",
     "load_enrolments",
+    "load_lesson_schools",
     "load_schools",
     "load_timetables",
     "named",
     "refuse",
 ]
 
-Kind = Literal["school", "roster", "register", "calendar", "code-map", "source-rule", "pupil-alias"]
+Kind = Literal["school", "roster", "register", "calendar", "code-map", "source-rule", "pupil-alias", "lesson-rule"]
 #: (topic id, partition) -> the first offset that is not applied yet.
 Positions = Mapping[tuple[str, int], int]
 
@@ -191,6 +192,11 @@ def load_enrolments(client: Client, urns: Sequence[int] | None = None) -> pa.Tab
 def load_aliased(client: Client) -> pa.Table:
     """pupil_id: of every pupil that an alias, of any version, links to another."""
     return client.query_arrow(load("reference_aliased"), use_strings=True)
+
+
+def load_lesson_schools(client: Client) -> pa.Table:
+    """urn: of every school that ever published a rule for lessons (rule 7)."""
+    return client.query_arrow(load("reference_lesson_schools"), use_strings=True)
 
 
 def load_schools(client: Client) -> pa.Table:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from rollcall.domain.clock import OPEN_END, OPEN_START
-from sinks import source_rule_rows
+from sinks import lesson_rule_rows, source_rule_rows
 from sinks.roster import Ref, in_scope, resolve
 
 __all__ = ["TABLES", "Rows", "add_rows", "to_arrow"]
@@ -197,6 +197,23 @@ TABLES: dict[str, pa.Schema] = {
             "published_at": _INSTANT,
         }
     ),
+    "lesson_rule": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "version": pa.uint32(),
+            "position": pa.uint16(),
+            "name": pa.string(),
+            "first_day": pa.date32(),
+            "last_day": pa.date32(),
+            "am": pa.list_(pa.string()),
+            "pm": pa.list_(pa.string()),
+            "said_best": pa.list_(pa.string()),
+            "best": pa.list_(pa.string()),
+            "author": pa.string(),
+            "reason": pa.string(),
+            "published_at": _INSTANT,
+        }
+    ),
 }
 
 
@@ -234,6 +251,8 @@ def add_rows(
             rows["source_rule"] += source_rule_rows.of_message(record, number, taken_at)
         case "pupil-alias":
             _pupil_aliases(rows, record, taken_at, number)
+        case "lesson-rule":
+            rows["lesson_rule"] += lesson_rule_rows.of_message(record, number, taken_at)
         case _:
             raise ValueError(f"{kind} is no kind of reference data")
 

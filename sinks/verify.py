@@ -123,12 +123,13 @@ def _differences(client: Client, parameters: dict[str, Any]) -> Iterator[Differe
         return [Difference(table, *row) for row in rows]
 
     assertions = load("verify_assertions")
-    ((linked,),) = client.query(load("verify_linked")).result_rows
-    current = f"({current_expression(assertions, linked=linked)})"
+    lessons = load("verify_periods")
+    ((linked, from_lessons),) = client.query(load("derive_in_use")).result_rows
+    current = f"({current_expression(assertions, linked=linked, lessons=lessons if from_lessons else None)})"
     yield from compared("mark_assertion", "verify_assertion_differences", assertions)
     wrong = compared("mark_current", "verify_current_differences", current)
     yield from wrong
     # Marks that were found right need not be made from the history a second time to be counted.
     counts = f"({counts_expression(current if wrong else load('verify_current'), load('verify_no_counts'))})"
     yield from compared("school_session", "verify_count_differences", counts)
-    yield from compared("period_current", "verify_period_differences", load("verify_periods"))
+    yield from compared("period_current", "verify_period_differences", lessons)

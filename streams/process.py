@@ -157,7 +157,7 @@ def _outcome(
         replayed=replays.tally(judged),
         schools=_schools(context, counts),
         map_version=world.code_map.version,
-        to_choose=_to_choose(accepted),
+        to_choose=_to_choose(accepted, world),
     )
 
 
@@ -176,13 +176,14 @@ def _with(judged: pl.DataFrame, stood: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([judged.select("message", "item"), stood.select("message", pl.col("item").cast(pl.UInt32))])
 
 
-def _to_choose(accepted: pl.DataFrame) -> bool:
-    """Whether a mark that is an assertion of a session is not alone. Marks of lessons (rule 7) are derived nowhere."""
-    return bool(
-        accepted.select(
-            (~pl.col("alone") & (pl.col("period") == "") & (pl.col("verdict") != SUPERSEDED)).any()
-        ).item()
-    )  # fmt: skip
+def _to_choose(accepted: pl.DataFrame, world: World) -> bool:
+    """Whether a mark that is an assertion of a session is not alone. Marks of lessons are derived nowhere, but at
+    schools that have a rule for them (rule 7).
+    """
+    derives = pl.col("period") == ""
+    if len(world.lesson_schools):
+        derives = derives | pl.col("urn").is_in(world.lesson_schools.tolist())
+    return bool(accepted.select((~pl.col("alone") & derives & (pl.col("verdict") != SUPERSEDED)).any()).item())
 
 
 def _tally(quarantine: pa.Table) -> dict[str, int]:

@@ -35,7 +35,14 @@ from schemas import topics
 from schemas.registry import Registry, RegistryAway
 from sinks import reference, source_rules
 from sinks.clickhouse import first_line, is_passing, patiently
-from sinks.derive import derive_lives, derive_scattered, rederive, rederive_aliases, rederive_rules
+from sinks.derive import (
+    derive_lives,
+    derive_scattered,
+    rederive,
+    rederive_aliases,
+    rederive_lessons,
+    rederive_rules,
+)
 from sinks.publications import NUMBERED
 from streams.healing import Healing
 from streams.reference_messages import KINDS, Arrived, ReferenceReader
@@ -112,7 +119,7 @@ class Loader:
         self._lost = False
         #: When to derive again after a publication, and of what: (kind, key). At the start, of all that ever was.
         self._rederive_at: list[float] = [0.0]
-        self._published: set[tuple[str, str]] = {("code-map", ""), ("source-rule", ""), ("pupil-alias", "")}
+        self._published: set[tuple[str, str]] = {(kind, "") for kind in NUMBERED}
         #: The next instant at which a rule between sources comes in force, or is no more (rule 10).
         self._turn_at: datetime | None = _EARLIEST
         #: The same of schools, whose first and last days decide whether a mark stands (rule 12).
@@ -263,7 +270,7 @@ class Loader:
         self._turn_at = self._patiently(lambda: source_rules.next_turn(self._client))
 
     def _rederive_when_due(self) -> None:
-        """Derive what a code map gave another meaning, what rules may choose otherwise, and whom an alias concerns."""
+        """Derive what a code map gave another meaning, what rules choose otherwise, and whom an alias concerns."""
         at = time.monotonic()
         if not self._rederive_at or at < self._rederive_at[0]:
             return
@@ -274,6 +281,8 @@ class Loader:
             days += self._patiently(lambda: rederive_rules(self._client))
         if any(kind == "pupil-alias" for kind, _ in self._published):
             days += self._patiently(lambda: rederive_aliases(self._client))
+        if any(kind == "lesson-rule" for kind, _ in self._published):
+            days += self._patiently(lambda: rederive_lessons(self._client))
         self._rederive_at = [due for due in self._rederive_at if due > at]
         if not self._rederive_at:
             self._published.clear()

@@ -10,7 +10,7 @@ from typing import Any
 import xxhash
 from confluent_kafka import Message
 
-from rollcall.domain import code_maps, pupil_aliases, source_rules
+from rollcall.domain import code_maps, lesson_rules, pupil_aliases, source_rules
 from rollcall.domain.codes import MapEntry
 from schemas import wire
 from schemas.decoding import Decoder
@@ -28,12 +28,13 @@ KINDS: dict[str, Kind] = {
     "reference.code-map.v1": "code-map",
     "reference.source-rule.v1": "source-rule",
     "reference.pupil-alias.v1": "pupil-alias",
+    "reference.lesson-rule.v1": "lesson-rule",
 }
 #: A `taken_at` later than arrival by more than this is capped at arrival, so that a clock that is ahead cannot hide
 #: later versions for ever (rule 6).
 _CLOCK_BOUND = timedelta(seconds=300)
-#: Kinds that are published by hand and for no single school; the others are taken from a school's system.
-_PUBLISHED: frozenset[Kind] = frozenset({"code-map", "source-rule", "pupil-alias"})
+#: Kinds that are published by hand; the others are taken from a school's system.
+_PUBLISHED: frozenset[Kind] = frozenset({"code-map", "source-rule", "pupil-alias", "lesson-rule"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -119,6 +120,8 @@ def _complaint(kind: Kind, record: Mapping[str, Any]) -> str:
             source_rules.check([source_rules.of_record(rule) for rule in record["rules"]])
         elif kind == "pupil-alias":
             pupil_aliases.check(record["pupil_id"], [pupil_aliases.of_record(one) for one in record["aliases"]])
+        elif kind == "lesson-rule":
+            lesson_rules.check(record["urn"], [lesson_rules.of_record(rule) for rule in record["rules"]])
     except ValueError as error:
         return str(error)
     return ""

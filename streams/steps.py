@@ -362,8 +362,8 @@ def find_first(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, lis
     """Tell the first mark of a pupil and session, which counts as it is, from those that the rule must choose among.
 
     Needs ``verdict``. Adds ``alone``: accepted, of a session (rule 7), no deletion, no evidence (rule 17), of a pupil
-    without an alias, of a day on which the school was open (rule 12), and nothing was said about its pupil and session
-    before, by any source. Takes nothing out.
+    without an alias, of a school without a rule for lessons (rule 7), of a day on which the school was open (rule 12),
+    and nothing was said about its pupil and session before, by any source. Takes nothing out.
     """
     if context.pupil_sessions is None:
         return marks.with_columns(pl.lit(False).alias("alone")), []
@@ -382,6 +382,8 @@ def find_first(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, lis
     alone[at] = context.pupil_sessions.first(key)
     if len(context.world.aliased):
         alone &= ~np.isin(marks["pupil_id"].to_numpy(), context.world.aliased)
+    if len(context.world.lesson_schools):
+        alone &= ~np.isin(marks["urn"].to_numpy(), context.world.lesson_schools)
     # A deletion may be of a date that was not looked up.
     alone &= ~marks["deleted"].to_numpy() & ~marks["stands"].to_numpy()
     alone &= marks["exceptions"].to_numpy() & BIT["school_not_open"] == 0

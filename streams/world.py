@@ -42,6 +42,7 @@ class ReferenceReader(Protocol):
     def load_enrolments(self, client: Any, urns: list[int] | None) -> pa.Table: ...
     def load_code_map(self, client: Any) -> tuple[pa.Table, int]: ...
     def load_aliased(self, client: Any) -> pa.Table: ...
+    def load_lesson_schools(self, client: Any) -> pa.Table: ...
     def changes_since(
         self, client: Any, applied_at: datetime | None
     ) -> tuple[list[tuple[str, str]], datetime | None]: ...
@@ -190,6 +191,8 @@ class World:
         self.code_map = CodeMap(_EMPTY_MAP, 0)
         #: Pupils linked to another by an alias: none of their marks counts as it is. In ascending order.
         self.aliased: U64 = np.zeros(0, np.uint64)
+        #: Schools with a rule by which a session's mark may follow from lessons (rule 7), or that once had one.
+        self.lesson_schools: npt.NDArray[np.uint32] = np.zeros(0, np.uint32)
 
     @property
     def known_us(self) -> int:
@@ -213,14 +216,17 @@ class World:
             self._load_schools(client)
         if urns := sorted({int(key) for kind, key in changes if kind in ("roster", "school", "crosswalk")}):
             self.crosswalk.update(self._reader.load_crosswalk(client, urns), self._reader.load_enrolments(client, urns))
-        if kinds & {"code-map", "pupil-alias"}:
+        if kinds & {"code-map", "pupil-alias", "lesson-rule"}:
             self._load_code_map(client)
         return kinds
 
     def _load_code_map(self, client: Any) -> None:
-        """The map, and the aliases after it: who maps by a map knows every alias that was published before it."""
+        """The map, and what keeps marks from counting as they are after it: who maps by a map knows every alias, and
+        every rule for lessons, that was published before it."""
         self.code_map = CodeMap(*self._reader.load_code_map(client))
         self.aliased = np.unique(pl.DataFrame(self._reader.load_aliased(client))["pupil_id"].cast(pl.UInt64).to_numpy())
+        schools = pl.DataFrame(self._reader.load_lesson_schools(client))["urn"]
+        self.lesson_schools = np.unique(schools.cast(pl.UInt32).to_numpy())
 
     def _load_schools(self, client: Any) -> None:
         self.schools = Schools(self._reader.load_schools(client), self._reader.load_calendar(client))

@@ -171,7 +171,7 @@ def print_story(told: Story, document: dict[str, Any]) -> None:
     for _, event_id, rule in told.live:
         if rule != "statutory":
             typer.echo(f"In the live basis: delivery {event_id}, by {rule}.")
-    if told.period:
+    if told.period and not told.counts:
         typer.echo("A mark of a lesson counts in no figure (rule 7).")
     _print_contents(document["deliveries"])
 

@@ -37,6 +37,7 @@ GROUPS: tuple[str, ...] = (
     "reference",
     "codes",
     "rules",
+    "lessons",
     "identity",
     "ingest",
     "sources",

@@ -89,6 +89,10 @@ CREATE TABLE pupil_alias AS
 SELECT * FROM {now}.pupil_alias FINAL
 WHERE (toString(pupil_id), published_at) IN (SELECT key, taken_at FROM reference_version WHERE kind = 'pupil-alias');
 
+CREATE TABLE lesson_rule AS
+SELECT * FROM {now}.lesson_rule FINAL
+WHERE {schools} AND (toString(urn), published_at) IN (SELECT key, taken_at FROM reference_version WHERE kind = 'lesson-rule');
+
 CREATE TABLE amendment_window AS
 SELECT * FROM {now}.amendment_window FINAL
 WHERE published_at <= {at};

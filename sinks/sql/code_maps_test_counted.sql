@@ -1,11 +1,18 @@
 -- Pupils and sessions of a date whose current mark a map may change: those of whom something was said in a code that it gives another
--- meaning, and those for whom their marks count or once counted (aliases). Read by sinks/code_maps.py.
+-- meaning (in a lesson too, where a school has a rule for them), and those for whom their marks count or once counted (aliases). Read by sinks/code_maps.py.
 (
     WITH
         JSONExtract({spans:String}, 'Array(Tuple(String, Date, Date))') AS spans,
         said AS
         (
-            SELECT DISTINCT urn, session, pupil_id FROM mark_assertion
+            SELECT DISTINCT urn, session, pupil_id
+            FROM
+            (
+                SELECT session_date, urn, session, pupil_id, source_kind, code_scheme, raw_code FROM mark_assertion
+                UNION ALL
+                SELECT session_date, urn, session, pupil_id, source_kind, code_scheme, raw_code FROM period_current
+                WHERE urn IN (SELECT urn FROM lesson_rule)
+            )
             WHERE session_date = {day:Date} AND source_kind != 'kiosk' AND code_scheme = {scheme:String}
               AND arrayExists(span -> span.1 = raw_code AND session_date BETWEEN span.2 AND span.3, spans)
         )

@@ -11,3 +11,7 @@ UNION ALL
 SELECT 'pupil-alias', toString(pupil_id), toUnixTimestamp64Milli(published_at) AS published_ms, min(version), max(version)
 FROM pupil_alias
 GROUP BY pupil_id, published_ms
+UNION ALL
+SELECT 'lesson-rule', toString(urn), toUnixTimestamp64Milli(published_at) AS published_ms, min(version), max(version)
+FROM lesson_rule
+GROUP BY urn, published_ms

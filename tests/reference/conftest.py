@@ -108,7 +108,7 @@ def code_map(scheme: str, version: int, *entries: tuple[str, str], published_at:
 def key_of(record: dict[str, Any]) -> str:
     """The key of a reference message."""
     if "rules" in record:
-        return source_rules.KEY
+        return str(record["urn"]) if "urn" in record else source_rules.KEY
     if "aliases" in record:
         return str(record["pupil_id"])
     return str(record["scheme"] if "scheme" in record else record["urn"])

@@ -22,13 +22,14 @@ from typer.testing import CliRunner
 from rollcall.cli.app import build
 from rollcall.domain.clock import LONDON, OPEN_END, OPEN_START, now
 from rollcall.domain.codes import CODES
+from rollcall.domain.lesson_rules import LessonRule
 from rollcall.domain.pupil_aliases import merge
 from rollcall.domain.source_rules import BUILT_IN, SourceRule
 from rollcall.errors import ClickHouseError, UsageError
 from rollcall.settings import Settings
 from sinks import reference
 from sinks.as_at import NO_PAST, known, opened, settled, sweep
-from sinks.derive import derive_lives, rederive, rederive_aliases, rederive_rules
+from sinks.derive import derive_lives, rederive, rederive_aliases, rederive_lessons, rederive_rules
 from sinks.erasure import erase
 from tests.reference.conftest import applied, calendar, code_map, pupil, roster, school
 from tests.sinks import rows
@@ -240,6 +241,16 @@ def an_alias(client: Any) -> None:
     assert rederive_aliases(client) == 1
 
 
+def a_rule_for_lessons(client: Any) -> None:
+    came(client, 0, LATE, "/L", [0, 1], period="P1")
+    message = {
+        "urn": LATE, "published_at": now(), "author": "data manager", "reason": "test",
+        "rules": [LessonRule("first_lesson", am=("P1",))._asdict()],
+    }  # fmt: skip
+    reference.apply(client, [applied("lesson-rule", message)], {})
+    assert rederive_lessons(client) == 1
+
+
 def a_roster(client: Any) -> None:
     reference.apply(client, [applied("roster", roster(PROMPT[0], pupil("mis:new"), taken_at=now()))], {})
 
@@ -264,7 +275,17 @@ def a_calendar(client: Any) -> None:
 
 @pytest.mark.parametrize(
     "published",
-    [a_code_map, rules, an_alias, a_roster, a_school, a_school_that_had_not_opened, a_timetable, a_calendar],
+    [
+        a_code_map,
+        rules,
+        an_alias,
+        a_rule_for_lessons,
+        a_roster,
+        a_school,
+        a_school_that_had_not_opened,
+        a_timetable,
+        a_calendar,
+    ],
     ids=lambda one: one.__name__,
 )
 def test_what_is_published_later_changes_the_answer_now_and_not_that_of_the_past(
@@ -290,6 +311,7 @@ def test_as_at_this_moment_every_view_says_what_it_says_now(db: Any) -> None:
     a_code_map(db)
     rules(db)
     an_alias(db)
+    a_rule_for_lessons(db)
     a_school_that_had_not_opened(db)
     marks = "SELECT * EXCEPT (derived_version) FROM mark_current FINAL ORDER BY ALL"
     with opened(db, now(), DAY, DAY) as then:
@@ -302,7 +324,8 @@ def test_as_at_this_moment_every_view_says_what_it_says_now(db: Any) -> None:
             question = f"SELECT * FROM {view} ORDER BY ALL"
             assert then.query(question).result_rows == db.query(question).result_rows, view
         assert then.query("SELECT count() FROM marks_conflicting").first_row[0] > 0
-        assert then.query("SELECT count() FROM period_marks").first_row == (2,)
+        assert then.query("SELECT count() FROM period_marks").first_row == (4,)
+        assert then.query("SELECT count() FROM marks_from_lessons").first_row == (1,)
         assert then.query("SELECT count() FROM marks_live WHERE rule != 'statutory'").first_row == (0,)
 
 

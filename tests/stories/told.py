@@ -156,5 +156,5 @@ def a_figure_is_explained(teller: Teller) -> None:
 STORIES = (
     a_kiosk_meets_a_register, two_systems_disagree, trusted.a_new_mis, trusted.the_roster_comes_late,
     trusted.a_child_under_two_numbers, trusted.a_school_becomes_an_academy, four_questions,
-    a_figure_is_explained,
+    a_figure_is_explained, trusted.registers_of_lessons_only,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Stories of marks one can defend: late data, a school that converts, a child under two numbers, a new system."""
+"""Stories of marks one can defend: late data, a school that converts, a child with two numbers, lessons, a new MIS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from tests.streams.loading import loader
 from tests.streams.messages import URN, at, mark, page, record, register
 from tests.streams.rig import Rig
 
-__all__ = ["a_child_under_two_numbers", "a_new_mis", "a_school_becomes_an_academy", "the_roster_comes_late"]
+__all__ = [
+    "a_child_under_two_numbers", "a_new_mis", "a_school_becomes_an_academy", "registers_of_lessons_only",
+    "the_roster_comes_late",
+]  # fmt: skip
 
 LATE, OLD, NEW = 710_061, 710_062, 710_063
 WEEK = [date(2025, 9, day) for day in (8, 9, 10, 11)]
@@ -150,4 +153,47 @@ def a_new_mis(teller: Teller) -> None:
         )  # fmt: skip
     teller.says("What only the old system knows still counts; what it contradicts is seen, and lost by a named rule.")
     teller.runs("ask", "conflicts", "--from", "2025-09-10")
+    teller.runs("verify")
+
+
+def registers_of_lessons_only(teller: Teller) -> None:
+    rig = teller.rig
+    teller.title("A school takes registers of lessons only")
+    teller.comes(
+        "No register of the morning comes, but those of registration and of two lessons. They change no figure"
+        " (rule 7).",
+        register(mark("P0", "N"), mark("P1", "N"), mark("P2", "/"), period="Reg"),
+        register(mark("P0", "L"), mark("P1", "I"), mark("P2", "O"), period="P1", submitted_at=at(60)),
+        register(mark("P0", "/"), mark("P1", "/"), mark("P3", "/"), period="P3", submitted_at=at(150)),
+    )
+    counts = f"SELECT canonical_code AS code, sum(marks) FROM session_counts WHERE urn = {URN} GROUP BY 1 ORDER BY 1"
+    teller.runs("sql", counts)
+    rule = {"name": "roll_call", "from": "2025-09-01", "am": ["Reg", "P1"], "pm": ["P4"]}
+    file = teller.folder / "lessons.json"
+    file.write_text(json.dumps({"school": URN, "rules": [rule]}))
+    teller.says("The school says that its roll call is registration and the first lesson, and tries it first:")
+    teller.runs("lessons", "test", str(file))
+    teller.runs("lessons", "publish", str(file), "--author", "data manager", "--reason", "no registers of sessions")
+    with loader(rig):
+        answers(
+            rig, f"SELECT canonical_code FROM marks_from_lessons WHERE urn = {URN} ORDER BY 1", ("/",), ("I",), ("L",)
+        )
+        answers(rig, counts, ("/", 1), ("I", 1), ("L", 1))
+        teller.says(
+            "The best mark of the two counts for the morning, and says what it follows from. P3 is outside the window."
+        )
+        teller.runs(
+            "sql",
+            "SELECT canonical_code AS code, source, rule FROM marks_from_lessons WHERE urn = 700001 ORDER BY code",
+        )
+        teller.comes(
+            "The office enters one of them for the session: that goes before, whatever the lessons say.",
+            page(record("r0", "P0", "I"), taken_at=at(200)),
+        )
+        answers(rig, counts, ("/", 1), ("I", 2))
+        teller.runs("explain", "--date", "2025-09-10", "--school", str(URN), "--column", "marks")
+        teller.says("When the rule is withdrawn, what followed from it goes. Every figure is what the history says:")
+        teller.runs("lessons", "withdraw", "--urn", str(URN), "--reason", "registers of sessions again")
+        answers(rig, counts, ("I", 1))
+    teller.runs("sql", counts)
     teller.runs("verify")

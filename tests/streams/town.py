@@ -125,6 +125,9 @@ class StubReader:
     def load_aliased(self, client: Any) -> pa.Table:
         return pa.table({"pupil_id": pa.array([], pa.uint64())})
 
+    def load_lesson_schools(self, client: Any) -> pa.Table:
+        return pa.table({"urn": pa.array([], pa.uint32())})
+
     def changes_since(self, client: Any, applied_at: datetime | None) -> tuple[list[tuple[str, str]], datetime | None]:
         return [], applied_at
 
