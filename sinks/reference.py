@@ -39,6 +39,7 @@ __all__ = [
     "load_crosswalk",
     "load_enrolments",
     "load_lesson_schools",
+    "load_lessons",
     "load_schools",
     "load_timetables",
     "named",
@@ -187,6 +188,11 @@ def load_crosswalk(client: Client, urns: Sequence[int] | None = None) -> pa.Tabl
 def load_enrolments(client: Client, urns: Sequence[int] | None = None) -> pa.Table:
     """urn, pupil_id, first_day, last_day (inclusive), year_group, in_scope, by the roster in force (rule 11)."""
     return _read(client, "reference_enrolments", urns)
+
+
+def load_lessons(client: Client, urns: Sequence[int] | None = None) -> pa.Table:
+    """urn, lesson, valid_from, valid_to (inclusive): the lessons that the timetables in force of these schools have."""
+    return _read(client, "reference_lessons", urns)
 
 
 def load_aliased(client: Client) -> pa.Table:

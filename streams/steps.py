@@ -133,7 +133,7 @@ def identify(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
 
     Adds ``pupil_id``, ``year_group`` (number in crosswalk.year_groups), ``in_scope`` (rule 14, pupil and school),
     ``exceptions`` (not_on_roll, outside_calendar, upn_invalid, upn_shared, school_not_open; rules 1, 5 and 12). Takes
-    out ``unknown_school``, ``unknown_pupil``, ``ambiguous_pupil``.
+    out ``unknown_school``, ``unknown_pupil``, ``ambiguous_pupil``, ``no_expected_register`` (rule 1).
     """
     world = context.world
     school = world.schools.rows(context.decoded.messages["urn"].to_numpy())[marks["message"].to_numpy()]
@@ -148,6 +148,7 @@ def identify(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
         on_roll[i], year_group[i], pupil_in_scope[i] = world.crosswalk.enrolment_on(int(rows[i]), int(day[i]))
     known_school = school >= 0
     reason = np.zeros(len(marks), np.uint8)
+    reason[world.lessons.unexpected(marks["urn"].to_numpy(), marks["period"], day)] = 4
     reason[pupils.flags & people.FLAG_AMBIGUOUS != 0] = 3
     reason[rows < 0] = 2
     reason[~known_school] = 1
@@ -169,7 +170,7 @@ def identify(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
         pl.Series("pupil_id", pupils.pupil_id), pl.Series("year_group", year_group),
         pl.Series("in_scope", pupil_in_scope & headline), pl.Series("exceptions", exceptions),
     )  # fmt: skip
-    return _take_out(marks, reason, ("", "unknown_school", "unknown_pupil", "ambiguous_pupil"))
+    return _take_out(marks, reason, ("", "unknown_school", "unknown_pupil", "ambiguous_pupil", "no_expected_register"))
 
 
 def map_codes(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[TakenOut]]:

@@ -1,4 +1,4 @@
-"""What the worker knows beside the marks, in columns: schools, calendars, pupils and their aliases, code maps."""
+"""What the worker knows beside the marks, in columns: schools, calendars, lessons, pupils, aliases, code maps."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rollcall.domain import codes
 from rollcall.domain.identity import academic_year, academic_year_days
 from streams import kernels
 from streams.crosswalk import Crosswalk
+from streams.lessons import Lessons
 
 __all__ = ["CodeMap", "ReferenceReader", "Schools", "World"]
 
@@ -41,6 +42,7 @@ class ReferenceReader(Protocol):
     def load_crosswalk(self, client: Any, urns: list[int] | None) -> pa.Table: ...
     def load_enrolments(self, client: Any, urns: list[int] | None) -> pa.Table: ...
     def load_code_map(self, client: Any) -> tuple[pa.Table, int]: ...
+    def load_lessons(self, client: Any, urns: list[int] | None) -> pa.Table: ...
     def load_aliased(self, client: Any) -> pa.Table: ...
     def load_lesson_schools(self, client: Any) -> pa.Table: ...
     def changes_since(
@@ -187,6 +189,7 @@ class World:
         self._reader = reader
         self._seen: datetime | None = None
         self.schools = Schools(_EMPTY_SCHOOLS, _EMPTY_CALENDAR)
+        self.lessons = Lessons()
         self.crosswalk = Crosswalk()
         self.code_map = CodeMap(_EMPTY_MAP, 0)
         #: Pupils linked to another by an alias: none of their marks counts as it is. In ascending order.
@@ -203,6 +206,7 @@ class World:
         """Read everything in force."""
         _, self._seen = self._reader.changes_since(client, None)
         self._load_schools(client)
+        self.lessons.update(self._reader.load_lessons(client, None))
         self.crosswalk = Crosswalk()
         for urns in self.schools.slices(_SCHOOLS_AT_ONCE):
             self.crosswalk.update(self._reader.load_crosswalk(client, urns), self._reader.load_enrolments(client, urns))
@@ -214,6 +218,8 @@ class World:
         kinds = {kind for kind, _ in changes}
         if kinds & {"school", "calendar"}:
             self._load_schools(client)
+        if urns := sorted({int(key) for kind, key in changes if kind == "register"}):
+            self.lessons.update(self._reader.load_lessons(client, urns), urns)
         if urns := sorted({int(key) for kind, key in changes if kind in ("roster", "school", "crosswalk")}):
             self.crosswalk.update(self._reader.load_crosswalk(client, urns), self._reader.load_enrolments(client, urns))
         if kinds & {"code-map", "pupil-alias", "lesson-rule"}:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from rollcall.settings import Settings
     from streams.agents.harness import Agent
 
-__all__ = ["register"]
+__all__ = ["NAMES", "register"]
 
-_NAMES = ("kiosk", "alerts", "pulls", "healing")
+#: The agents that there are. Each is a service of docker-compose.yml.
+NAMES = ("kiosk", "alerts", "pulls", "healing")
 
 
 def register(app: typer.Typer) -> None:
@@ -83,8 +84,8 @@ def run(
     from streams.agents.healing import HealingAgent
     from streams.agents.kiosk import KioskAgent
 
-    if name not in _NAMES:
-        raise UsageError(f"no such agent: {name}; there are {', '.join(_NAMES)}")
+    if name not in NAMES:
+        raise UsageError(f"no such agent: {name}; there are {', '.join(NAMES)}")
     settings = Settings.load(home=home) if home is not None else Settings.load()
     logging.configure(settings.observability.log_level)
     with contextlib.ExitStack() as parts:

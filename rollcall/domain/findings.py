@@ -207,7 +207,7 @@ QUARANTINE: tuple[Finding, ...] = (
         "no_expected_register",
         "A lesson mark names a period that the timetable in force does not have.",
         "The lesson mark is missing; no session figure changes.",
-        "Publish the timetable with this period, then replay.",
+        "Publish the timetable with this period: it is taken in by itself. Or correct the name in the source.",
     ),
     Finding(
         "bad_replay",

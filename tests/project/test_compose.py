@@ -104,6 +104,34 @@ def test_its_commands_exist(tmp_path: Path) -> None:
             at.make_context(name, list(words))
 
 
+#: What runs until it is stopped and has no service: when and for how long, a person decides.
+BY_HAND = {"snapshot run"}
+
+
+def test_every_agent_and_whatever_else_runs_until_it_is_stopped_has_a_service() -> None:
+    import typer
+
+    from rollcall.cli.agents import NAMES
+    from rollcall.cli.app import build
+
+    root: Any = typer.main.get_command(build())
+    stays_up = {f"{group} run" for group, one in root.commands.items() if "run" in getattr(one, "commands", {})}
+    assert stays_up >= BY_HAND
+    stays_up = (stays_up - BY_HAND - {"agents run"}) | {f"agents run {name}" for name in NAMES} | {"worker", "pull"}
+    served = [" ".join(service["command"]) for service in SERVICES.values() if service["image"] == "rollcall:local"]
+    assert {one for one in stays_up if not any(f"{command} ".startswith(f"{one} ") for command in served)} == set()
+
+
+def test_prometheus_scrapes_every_service_of_ours_that_stays_up() -> None:
+    scraped = set()
+    for job in yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]:
+        for found in job.get("static_configs", []):
+            scraped |= {target.split(":")[0] for target in found["targets"]}
+        for found in job.get("dns_sd_configs", []):
+            scraped |= set(found["names"])
+    assert scraped == {name for name, one in SERVICES.items() if one["image"] == "rollcall:local"} - {"prepare"}
+
+
 def _mounted(word: str, folder: Path) -> str:
     """A file the container has mounted: here, an empty one in its place."""
     if not word.startswith("/etc/"):

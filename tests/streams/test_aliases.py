@@ -14,6 +14,7 @@ from rollcall.errors import UsageError
 from sinks import reference
 from sinks.derive import derive, rederive_aliases
 from sinks.pupil_aliases import check_beside, history
+from sinks.reference import Applied
 from sinks.verify import repair, verify
 from tests.reference.conftest import applied, roster
 from tests.reference.conftest import pupil as named
@@ -29,8 +30,8 @@ def pupil(ref: str) -> int:
     return new_pupil_id(Here.urn, "mis", ref)
 
 
-def published(rig: Rig, pupil_id: int, *aliases: PupilAlias) -> int:
-    """Bring the aliases of a pupil in force, as the loader does; how many session dates were derived again."""
+def publication(pupil_id: int, *aliases: PupilAlias) -> Applied:
+    """All that is said of a pupil, later than what was said before it."""
     check(str(pupil_id), aliases)
     message = {
         "pupil_id": str(pupil_id),
@@ -39,7 +40,12 @@ def published(rig: Rig, pupil_id: int, *aliases: PupilAlias) -> int:
         "reason": "test",
         "aliases": [{**one._asdict(), "to_pupil_id": str(one.to_pupil_id)} for one in aliases],
     }
-    reference.apply(rig.client, [applied("pupil-alias", message)])
+    return applied("pupil-alias", message)
+
+
+def published(rig: Rig, pupil_id: int, *aliases: PupilAlias) -> int:
+    """Bring the aliases of a pupil in force, as the loader does; how many session dates were derived again."""
+    reference.apply(rig.client, [publication(pupil_id, *aliases)])
     return rederive_aliases(rig.client)
 
 

@@ -122,6 +122,10 @@ class StubReader:
             }
         ), 1
 
+    def load_lessons(self, client: Any, urns: list[int] | None) -> pa.Table:
+        spans = {name: pa.array([], pa.date32()) for name in ("valid_from", "valid_to")}
+        return pa.table({"urn": pa.array([], pa.uint32()), "lesson": pa.array([], pa.string()), **spans})
+
     def load_aliased(self, client: Any) -> pa.Table:
         return pa.table({"pupil_id": pa.array([], pa.uint64())})
 
