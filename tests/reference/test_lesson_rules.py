@@ -23,7 +23,9 @@ RULE = LessonRule("roll_call", am=("Reg", "P1"), pm=("P4",), best=("/", "L"), fi
 
 
 @pytest.fixture
-def by_command(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def by_command(
+    settings: Settings, registered: dict[str, int], topics_made: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Commands ask the test's stack and database."""
     monkeypatch.setenv("ROLLCALL_HOME", str(settings.home))
     monkeypatch.setenv("ROLLCALL_CLICKHOUSE__DATABASE", settings.clickhouse.database)
