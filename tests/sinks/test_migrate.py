@@ -201,5 +201,6 @@ def test_every_committed_statement_may_run_twice() -> None:
         for statement in split(one.text):
             words = statement.upper().split()
             again = words[0] == "INSERT" and " NOT IN (SELECT " in statement  # it leaves out what stands
-            again |= words[0] in {"CREATE", "GRANT"} or "EXISTS" in words or words[3:5] == ["MODIFY", "QUERY"]
+            again |= words[0] in {"CREATE", "GRANT"} or "EXISTS" in words
+            again |= words[3:4] == ["MODIFY"]  # a view's query or a column's type, named once more as it is
             assert again, f"{one.name}: {statement[:60]}"
