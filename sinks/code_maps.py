@@ -16,7 +16,7 @@ from rollcall.domain.code_maps import Span, changed_spans
 from rollcall.domain.codes import MapEntry
 from rollcall.domain.phases import PHASES
 from rollcall.errors import UsageError
-from sinks.derive import current_expression, of_lessons
+from sinks.derive import current_expression, of_lessons, of_what_is_said
 from sinks.statements import load
 
 __all__ = ["Change", "CodeMap", "DryRun", "Figures", "in_force", "to_roll_back_to", "versions", "what_would_change"]
@@ -150,7 +150,8 @@ def what_would_change(
         "scheme": scheme, "document": _document(entries), "spans": json.dumps([_span(span) for span in spans]),
         "first": (first or OPEN_START).isoformat(), "last": (last or OPEN_END).isoformat(),
     }  # fmt: skip
-    days = [row[0] for row in client.query(load("code_maps_test_days"), parameters=asked).result_rows] if spans else []
+    found_days = client.query(of_what_is_said("code_maps_test_days"), parameters=asked).result_rows if spans else []
+    days = [row[0] for row in found_days]
     ((_, from_lessons),) = client.query(load("derive_in_use")).result_rows
     statement, changes = _statement(from_lessons), []
     deltas: dict[str, Figures] = {}
@@ -174,7 +175,7 @@ def what_would_change(
 
 
 def _statement(from_lessons: bool) -> str:
-    counted = load("code_maps_test_counted")
+    counted = of_what_is_said("code_maps_test_counted")
     assertions = load("code_maps_test_assertions").replace("{counted}", counted)
     rebuilt = current_expression(
         assertions, code_map=load("code_maps_asked"), wanted=f"(b.urn, b.session, told.1) IN {counted}",

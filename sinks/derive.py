@@ -21,8 +21,8 @@ from sinks.statements import load
 
 __all__ = [
     "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "derive_lives",
-    "derive_scattered", "latest_publication", "of_lessons", "rederive", "rederive_aliases", "rederive_lessons",
-    "rederive_rules",
+    "derive_scattered", "latest_publication", "of_lessons", "of_what_is_said", "rederive", "rederive_aliases",
+    "rederive_lessons", "rederive_rules",
 ]  # fmt: skip
 
 #: Threads a derive may use: two cores are what a worker's machine has to give.
@@ -186,8 +186,8 @@ def rederive(client: Client, schemes: Sequence[str] = ()) -> int:
     """
     asked = {"schemes": list(schemes)}
     changes = load("rederive_changes")
-    days = client.query(load("rederive_days").replace("{changes}", changes), parameters=asked).result_rows
-    touch = load("rederive_touch").replace("{changes}", changes)
+    days = client.query(of_what_is_said("rederive_days").replace("{changes}", changes), parameters=asked).result_rows
+    touch = of_what_is_said("rederive_touch").replace("{changes}", changes)
     return sum(_derive_touched(client, f"code-map|{time.time_ns()}", day, touch, asked) for (day,) in days)
 
 
@@ -218,9 +218,10 @@ def rederive_aliases(client: Client) -> int:
         return 0
     pupils, numbers = (list(column) for column in zip(*concerned, strict=True))
     asked = {"pupils": pupils, "numbers": numbers}
-    days = [row[0] for row in client.query(load("rederive_aliases_days"), parameters=asked).result_rows]
+    days = [row[0] for row in client.query(of_what_is_said("rederive_aliases_days"), parameters=asked).result_rows]
+    touch = of_what_is_said("rederive_aliases_touch")
     for day in days:
-        _derive_touched(client, f"pupil-alias|{max(numbers)}", day, load("rederive_aliases_touch"), asked)
+        _derive_touched(client, f"pupil-alias|{max(numbers)}", day, touch, asked)
     return len(days)
 
 
@@ -243,6 +244,11 @@ def rederive_lessons(client: Client) -> int:
     for day in days:
         _derive_touched(client, f"lesson-rule|{time.time_ns()}", day, touch, asked)
     return len(days)
+
+
+def of_what_is_said(name: str) -> str:
+    """A statement of what was said of pupils and sessions, in lessons too where they may decide (said.sql)."""
+    return load(name).replace("{said}", load("said"))
 
 
 def _derive_touched(client: Client, why: str, day: date, touch: str, asked: dict[str, Any]) -> bool:

@@ -7,38 +7,28 @@ both inclusive) and `best` (canonical codes, the best first).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from rollcall.domain import rules_file
 from rollcall.domain.lesson_rules import LessonRule, check
 from rollcall.errors import UsageError
 
 __all__ = ["read", "written"]
 
 _FIELDS = ("name", "from", "to", "am", "pm", "best")
+_WANTED = 'an object with "school" and the list "rules" is wanted, as `rollcall lessons show --json` prints it'
 
 
 def read(file: Path) -> tuple[int, tuple[LessonRule, ...]]:
     """(URN, rules) of a file. Raises UsageError that names the rule and what is wrong with it."""
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise UsageError(f"{file} is no JSON: {error}") from None
-    entries = document.get("rules") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
-        raise UsageError(
-            f'{file}: an object with "school" and the list "rules" is wanted, as `rollcall lessons show --json` prints'
-            " it"
-        )
+    document, entries = rules_file.read(file, _WANTED)
     urn = document.get("school")
     if not isinstance(urn, int) or isinstance(urn, bool):
         raise UsageError(f"{file}: school is a URN, a whole number")
-    rules = tuple(_rule(entry, f"{file}, rule {place}") for place, entry in enumerate(entries, 1))
+    rules = tuple(_rule(entry, where) for entry, where in entries)
     try:
         check(urn, rules)
     except ValueError as error:
@@ -60,10 +50,7 @@ def written(rules: Sequence[LessonRule]) -> list[dict[str, Any]]:
 
 
 def _rule(entry: Any, where: str) -> LessonRule:
-    if not isinstance(entry, dict):
-        raise UsageError(f"{where}: an object is wanted")
-    if strange := sorted(set(entry) - set(_FIELDS)):
-        raise UsageError(f"{where}: {strange[0]} is no field of a rule; these are: {', '.join(_FIELDS)}")
+    rules_file.check_entry(entry, _FIELDS, where)
     name = entry.get("name")
     if not isinstance(name, str):
         raise UsageError(f"{where}: name is a text")

@@ -8,12 +8,12 @@ London where they have no offset (rule 8), a date alone its first moment; from `
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from rollcall.domain import rules_file
 from rollcall.domain.clock import local_instant, parse_local
 from rollcall.domain.source_rules import SourceRule, check
 from rollcall.errors import UsageError
@@ -33,22 +33,13 @@ _FIELDS = (
     "dates_mean",
     "in_force",
 )
+_WANTED = 'an object with the list "rules" is wanted, as `rollcall rules show --json` prints it'
 
 
 def read(file: Path) -> tuple[SourceRule, ...]:
     """The rules of a file. Raises UsageError that names the rule and what is wrong with it."""
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise UsageError(f"{file} is no JSON: {error}") from None
-    entries = document.get("rules") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
-        raise UsageError(
-            f'{file}: an object with the list "rules" is wanted, as `rollcall rules show --json` prints it'
-        )
-    rules = tuple(_rule(entry, f"{file}, rule {place}") for place, entry in enumerate(entries, 1))
+    _, entries = rules_file.read(file, _WANTED)
+    rules = tuple(_rule(entry, where) for entry, where in entries)
     try:
         check(rules)
     except ValueError as error:
@@ -72,10 +63,7 @@ def _entry(rule: SourceRule) -> dict[str, Any]:
 
 
 def _rule(entry: Any, where: str) -> SourceRule:
-    if not isinstance(entry, dict):
-        raise UsageError(f"{where}: an object is wanted")
-    if strange := sorted(set(entry) - set(_FIELDS)):
-        raise UsageError(f"{where}: {strange[0]} is no field of a rule; these are: {', '.join(_FIELDS)}")
+    rules_file.check_entry(entry, _FIELDS, where)
     classes = entry.get("code_class") or "any"
     listed = isinstance(classes, list)
     dates_mean = _text(entry, "dates_mean", where) or "session"

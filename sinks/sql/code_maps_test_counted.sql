@@ -6,13 +6,7 @@
         said AS
         (
             SELECT DISTINCT urn, session, pupil_id
-            FROM
-            (
-                SELECT session_date, urn, session, pupil_id, source_kind, code_scheme, raw_code FROM mark_assertion
-                UNION ALL
-                SELECT session_date, urn, session, pupil_id, source_kind, code_scheme, raw_code FROM period_current
-                WHERE urn IN (SELECT urn FROM lesson_rule)
-            )
+            FROM {said}
             WHERE session_date = {day:Date} AND source_kind != 'kiosk' AND code_scheme = {scheme:String}
               AND arrayExists(span -> span.1 = raw_code AND session_date BETWEEN span.2 AND span.3, spans)
         )

@@ -2,12 +2,7 @@
 -- date. Read by sinks/code_maps.py.
 WITH JSONExtract({spans:String}, 'Array(Tuple(String, Date, Date))') AS spans
 SELECT DISTINCT session_date
-FROM
-(
-    SELECT session_date, source_kind, code_scheme, raw_code FROM mark_assertion
-    UNION ALL
-    SELECT session_date, source_kind, code_scheme, raw_code FROM period_current WHERE urn IN (SELECT urn FROM lesson_rule)
-)
+FROM {said}
 WHERE session_date BETWEEN {first:Date} AND {last:Date} AND source_kind != 'kiosk' AND code_scheme = {scheme:String}
   AND arrayExists(span -> span.1 = raw_code AND session_date BETWEEN span.2 AND span.3, spans)
 ORDER BY session_date

@@ -2,12 +2,7 @@
 -- keeps the search narrow. What came within the last minute is derived whatever it says: a worker that had not yet heard of the alias may
 -- have taken a mark of the other pupil for the first. Read by sinks/derive.py.
 SELECT DISTINCT session_date
-FROM
-(
-    SELECT session_date, urn, session, pupil_id, source_kind, ingested_at FROM mark_assertion
-    UNION ALL
-    SELECT session_date, urn, session, pupil_id, source_kind, ingested_at FROM period_current WHERE urn IN (SELECT urn FROM lesson_rule)
-)
+FROM {said}
 WHERE source_kind != 'kiosk' AND pupil_id IN {pupils:Array(UInt64)}
   AND urn IN (SELECT urn FROM crosswalk WHERE pupil_id IN {pupils:Array(UInt64)})
   AND (ingested_at > now() - INTERVAL 1 MINUTE OR (session_date, urn, session, pupil_id) NOT IN

@@ -11,13 +11,7 @@ FROM
 INNER JOIN
 (
     SELECT a.urn AS urn, a.session AS session, a.pupil_id AS pupil_id, max(c.number) AS number
-    FROM
-    (
-        SELECT urn, session, pupil_id, code_scheme, raw_code FROM mark_assertion WHERE session_date = {day:Date}
-        UNION ALL
-        SELECT urn, session, pupil_id, code_scheme, raw_code FROM period_current
-        WHERE session_date = {day:Date} AND urn IN (SELECT urn FROM lesson_rule)
-    ) AS a
+    FROM (SELECT urn, session, pupil_id, code_scheme, raw_code FROM {said} WHERE session_date = {day:Date}) AS a
     INNER JOIN {changes} AS c ON c.scheme = a.code_scheme AND c.raw_code = a.raw_code
     GROUP BY a.urn, a.session, a.pupil_id
 ) AS a ON a.urn = d.urn AND a.session = d.session AND a.pupil_id = d.pupil_id
