@@ -65,21 +65,40 @@ _SETTINGS = {"async_insert": 0, "optimize_on_insert": 0, "insert_deduplicate": 0
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """By what a report was made. `at` None: as known when it was asked. `rules`: 0 are those built in."""
+    """By what a report was made. `at` None: as known when it was asked.
+
+    `rules`: 0 are those built in. `lesson_rules`: the latest that any school has published, 0 when none has (rule 7).
+    """
 
     at: datetime | None
     code_map: int
     rules: int
+    lesson_rules: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """As every report says it."""
         at = None if self.at is None else self.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        return {"as_at": at, "code_map_version": self.code_map, "rules_version": self.rules}
+        return {"as_at": at, **self.versions}
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The versions alone, by the names that every report gives them."""
+        return {
+            "code_map_version": self.code_map,
+            "rules_version": self.rules,
+            "lesson_rules_version": self.lesson_rules,
+        }
+
+    @property
+    def by(self) -> str:
+        """The versions for a person."""
+        lessons = f", rules for lessons {self.lesson_rules}" if self.lesson_rules else ""
+        return f"code map {self.code_map}, rules {self.rules or 'built in'}{lessons}"
 
     @property
     def in_words(self) -> str:
         """The same for a person."""
-        by = f"code map {self.code_map}, rules {self.rules or 'built in'}."
+        by = f"{self.by}."
         if self.at is None:
             return f"As known now, by {by}"
         return f"As known at {_local(self.at)} (London), by {by}"
@@ -87,8 +106,8 @@ class Known:
 
 def known(client: Client, at: datetime | None) -> Known:
     """By what a report of `client` is made: one that `opened` gave for `at`, or (None) of the present."""
-    ((code_map, rules),) = client.query(load("versions_in_force")).result_rows
-    return Known(at, int(code_map), int(rules))
+    (versions,) = client.query(load("versions_in_force")).result_rows
+    return Known(at, *map(int, versions))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from rollcall.domain.clock import now
 from rollcall.domain.places import EXCLUDED
 from rollcall.domain.report_columns import Column, Measure
 from rollcall.errors import UsageError
-from sinks.as_at import known
+from sinks.as_at import Known, known
 from sinks.deliveries import Delivery, by_event
 from sinks.derive import latest_publication
 from sinks.reports import BASES, Basis
@@ -153,8 +153,7 @@ class Explained:
     marks: tuple[Mark, ...]
     schools_reported: int
     schools_expected: int
-    code_map_version: int
-    source_rule_version: int
+    by: Known
     publication: int
     asked_at: datetime = field(default_factory=now)
 
@@ -183,8 +182,7 @@ class Explained:
             "equal": self.equal,
             "coverage": {"schools_reported": self.schools_reported, "schools_expected": self.schools_expected},
             "asked_at": self.asked_at.isoformat(timespec="seconds"),
-            "code_map_version": self.code_map_version,
-            "source_rule_version": self.source_rule_version,
+            **self.by.versions,
             "publication": self.publication,
             "left_out_of_published_series": self.excluded or None,
             "schools": [one._asdict() for one in self.schools],
@@ -222,8 +220,7 @@ def explain(client: Client, cell: Cell, limit: int = 20) -> Explained:
     ((reported, expected),) = rows("explain_coverage", counts)
     by, (_, publication) = known(client, None), latest_publication(client)
     marks = _with_deliveries(client, cell, rows("explain_listed", condition, limit=limit)) if cell.urn else ()
-    versions = (by.code_map, by.rules, publication)
-    return Explained(cell, int(figure), schools, marks, int(reported), int(expected), *versions)
+    return Explained(cell, int(figure), schools, marks, int(reported), int(expected), by, publication)
 
 
 def _with_deliveries(client: Client, cell: Cell, rows: list[Any]) -> tuple[Mark, ...]:

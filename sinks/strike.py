@@ -109,8 +109,7 @@ def publish(client: Client, cut: Cut, by: Collection[str], file: Path) -> dict[s
         "schools_file": f"{file.name}{SCHOOLS}", "schools_sha256": sha256(of_schools), "schools": len(found),
         "session_date": cut.day.isoformat(), "cut": cut.label, **cut.facts,
         "known_at": cut.known_at.isoformat(timespec="milliseconds"), "marks_taken_in_later": int(later[0][0]),
-        "basis": "statutory", "provisional": True, "rule": rule.as_json(), "code_map_version": in_force.code_map,
-        "source_rules_version": in_force.rules,
+        "basis": "statutory", "provisional": True, "rule": rule.as_json(), **in_force.versions,
         "declared": _told(found, cut, filled), "changes": _moves(found, cut),
         "written_at": now().isoformat(timespec="seconds"),
     }  # fmt: skip

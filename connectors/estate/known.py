@@ -48,6 +48,8 @@ class World:
     aliases: Mapping[tuple[int, Hashable], tuple[Hashable, date | None]] = field(default_factory=dict)
     #: urn -> the system whose definite marks stand before every other's (rule 10).
     systems: Mapping[int, str] = field(default_factory=dict)
+    #: urn -> the lessons, in order, of which the best mark counts for the morning where nothing else stands (rule 7).
+    windows: Mapping[int, Sequence[str]] = field(default_factory=dict)
     #: Schools whose roster came when marks had come already: those refused for it were sent again.
     late: frozenset[int] = frozenset()
 
@@ -121,6 +123,7 @@ def world_of(estate: Estate, refs: PupilRefs) -> World:
         lives=lives,
         aliases=turned.alias if turned else {},
         systems={turned.moved.urn: turned.system} if turned and turned.moved else {},
+        windows=turned.windows if turned else {},
         late=frozenset([turned.late.urn] if turned and turned.late else []),
     )
 

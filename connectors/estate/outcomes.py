@@ -34,7 +34,7 @@ from connectors.estate.known import Known, World
 from connectors.estate.marks import EVIDENCE, Again, Arrival, CurrentMark, Key, Outcome, Place, Receipt
 from connectors.estate.messages import millis
 from rollcall.domain.clock import london_date
-from rollcall.domain.codes import NO_MARK, PROVISIONAL, malformed, out_of_date
+from rollcall.domain.codes import BY_CODE, NO_MARK, PROVISIONAL, malformed, out_of_date
 from rollcall.domain.findings import BIT
 
 __all__ = ["FUTURE_BOUND_MS", "ReferenceModel", "feed"]
@@ -154,19 +154,36 @@ class ReferenceModel:
         definite code before N and unmapped ones, then MIS before register, then the later; of one millisecond a
         definite code, then by a hash of source and record id. Before all that a definite code of a school's new system
         (rule 10). Kiosks decide nothing (rule 17), and no mark of a day on which its school was not open (rule 12).
+        Where nothing stands of a morning, the best of the school's lessons does, if it has such a rule (rule 7).
         """
-        standing: dict[tuple[int, Hashable, date, str], dict[str, tuple[Place, Outcome]]] = defaultdict(dict)
-        for key, (place, outcome) in self._assertions.items():
+        current = {
+            (urn, pupil, day, session): _winner(sources, self.world.systems.get(urn, ""))
+            for (urn, pupil, day, session, _), sources in self._standing(self._assertions).items()
+        }
+        lessons: dict[tuple[int, Hashable, date, str], dict[str, CurrentMark]] = defaultdict(dict)
+        for (urn, pupil, day, session, period), sources in self._standing(self._lessons).items():
+            if session == "AM" and period in self.world.windows.get(urn, ()):
+                lessons[urn, pupil, day, session][period] = _winner(sources)._replace(sources=1)
+        return {
+            key: _best(marks, self.world.windows[key[0]]) for key, marks in lessons.items() if key not in current
+        } | current
+
+    def _standing(
+        self, assertions: Mapping[Key, tuple[Place, Outcome]]
+    ) -> Mapping[tuple[int, Hashable, date, str, str], dict[str, tuple[Place, Outcome]]]:
+        """By (urn, pupil for whom it counts, session date, session, period): the latest of each source that stands."""
+        standing: dict[tuple[int, Hashable, date, str, str], dict[str, tuple[Place, Outcome]]] = defaultdict(dict)
+        for key, (place, outcome) in assertions.items():
             if outcome.deleted or outcome.canonical_code == NO_MARK or outcome.kind == "kiosk":
                 continue
             if not self.world.existed(key.urn, key.session_date):
                 continue
             pupil = self.world.counts_for(key.urn, key.pupil, key.session_date)
-            sources = standing[key.urn, pupil, key.session_date, key.session]
+            sources = standing[key.urn, pupil, key.session_date, key.session, key.period]
             held = sources.get(key.source)
             if held is None or _latest(held) < _latest((place, outcome)):
                 sources[key.source] = (place, outcome)
-        return {key: _winner(sources, self.world.systems.get(key[0], "")) for key, sources in standing.items()}
+        return standing
 
     def _place(
         self, message: _Message, record: Mapping[str, Any], mark: Mapping[str, Any], amendment: Hashable, heard: bool
@@ -329,6 +346,22 @@ def _latest(held: tuple[Place, Outcome]) -> tuple[int, bool, int]:
 
 def _definite(outcome: Outcome) -> bool:
     return outcome.canonical_code not in ("", PROVISIONAL)
+
+
+def _best(marks: Mapping[str, CurrentMark], window: Sequence[str]) -> CurrentMark:
+    """The best of a session's lessons (rule 7): who was seen in one of them was in school. Of two codes of a kind the
+    one that stands first in the national list, of equal ones that of the first lesson.
+    """
+    inside = [marks[period] for period in window if period in marks]
+    return min(inside, key=lambda mark: (_kind(mark.canonical_code), [*BY_CODE, ""].index(mark.canonical_code)))
+
+
+def _kind(code: str) -> int:
+    if code in ("", PROVISIONAL):
+        return 7 if code else 8
+    if BY_CODE[code].counts_as_attendance:
+        return 2 if code == "L" else 1
+    return 3 if code == "U" else {"authorised": 4, "unauthorised": 5}.get(BY_CODE[code].absence_type, 6)
 
 
 def _winner(sources: Mapping[str, tuple[Place, Outcome]], system: str = "") -> CurrentMark:

@@ -7,6 +7,7 @@ comments in the documents are placeholders whose only use is to prove that they 
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +56,17 @@ class Serving(ABC):
         """Show nothing more."""
 
 
+class _Listening(ThreadingHTTPServer):
+    """A thread for each connection."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nothing to write down; anything else is."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class EstateServer(Serving):
     """The server of one make, in threads of its own.
 
@@ -66,8 +78,7 @@ class EstateServer(Serving):
         self.forbidden: set[str] = set()
         self.broken: set[str] = set()
         self._random = random.Random(f"{estate.seed}/server")
-        self._server = ThreadingHTTPServer((host, port), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Listening((host, port), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name=self.make, daemon=True)
         self._thread.start()
 

@@ -7,6 +7,7 @@
     merged     a child is known under a second number from noon on (alias)
     split      a child is sent under the number of one who left yesterday (alias, by session date)
     early      at the late school a deletion comes before its mark, from a system that nobody else has
+    lessons    a school takes no registers of its mornings but of their first lessons; its own rule says so (rule 7)
 
 Each is at a school that posts registers, no two at one but for the children. An estate too small for one goes without.
 """
@@ -23,10 +24,12 @@ from connectors.encoding import Encoder
 from connectors.estate import direct
 from connectors.estate.day import CODES, NO_MARK, draw_day
 from connectors.estate.messages import SentMark, Submission
+from connectors.estate.pulled import LESSON_PERIODS
 from connectors.estate.registers import groups_of
 from connectors.estate.schools import FIRST_URN, SOURCES, School
 from connectors.publisher import Delivery, Publisher
 from rollcall.domain.clock import session_opens
+from rollcall.domain.lesson_rules import LessonRule
 from rollcall.domain.source_rules import BUILT_IN, SourceRule
 
 if TYPE_CHECKING:
@@ -38,7 +41,10 @@ __all__ = ["COVER", "Child", "Upheavals", "until"]
 COVER = "cover-desk"
 #: So many pupils of a group are in what the two schools of a conversion send of each other's days.
 _FEW = 8
-_RULE = "new_system"
+_RULE, _LESSON_RULE = "new_system", "roll_call"
+#: The lessons of the morning, in order.
+_MORNING = tuple(name for name, _, _, session in LESSON_PERIODS if session == "AM")
+_ABSENT = ("I", "O", "M")
 _NOON, _AFTERNOON = "12:00", "15:30"
 _IDS = uuid.UUID("b1ff4b5e-27d2-5b0a-8a8e-5f1f6b2f7d11")
 
@@ -68,6 +74,7 @@ class Upheavals:
     system: str = ""
     merged: Child | None = None
     split: Child | None = None
+    by_lessons: School | None = None
 
     @classmethod
     def at(cls, estate: Estate, without: Collection[int] = ()) -> Upheavals:
@@ -87,6 +94,7 @@ class Upheavals:
         numbered = next((school for school in by_own_ids if school != late), None)
         others = (school for school in posting if school not in (late, numbered))
         converted, moved = next(others, None), next(others, None)
+        by_lessons = next((school for school in others if school.lessons), None)
         children = iter(_ordinary(estate, numbered) if numbered else ())
         merged, split = next(children, None), next(children, None)
         total = len(estate.pupils)
@@ -105,6 +113,7 @@ class Upheavals:
             else Child(numbered, merged, f"T{estate.pupils.mis_id(merged)}", total),
             split=None if split is None or numbered is None
             else Child(numbered, split, f"L{estate.pupils.mis_id(split)}", total + 1),
+            by_lessons=by_lessons,
         )  # fmt: skip
 
     # ---- what is said
@@ -122,6 +131,8 @@ class Upheavals:
             self._move(estate, self.moved, end, submissions)
         if self.converted is not None and self.predecessor is not None:
             self._convert(estate, self.converted, self.predecessor, end, submissions)
+        if self.by_lessons is not None:
+            self._take_lessons(estate, self.by_lessons, end, submissions)
 
     def _move(
         self, estate: Estate, school: School, end: Mapping[tuple[int, int, date, str], str],
@@ -157,6 +168,26 @@ class Upheavals:
         submissions[1].append(self._register(old, group, self.before, _NOON, present))
         submissions[1].append(self._register(school, group, self.before, _NOON, absent))
         end |= {(old.urn, row, self.before, "AM"): "/" for row in few}
+
+    def _take_lessons(
+        self, estate: Estate, school: School, end: dict[tuple[int, int, date, str], str],
+        submissions: list[list[Submission]],
+    ) -> None:  # fmt: skip
+        """What the morning's registers said, those of the first lesson say; in the second, a few of the absent came."""
+        first, second = _MORNING[:2]
+        for tick in submissions:
+            tick[:] = [one for one in tick if one.urn != school.urn or one.period is None]
+        for submission in _of(school, submissions):
+            if submission.session == "AM" and submission.session_date == self.day:
+                submission.period = first
+        for group, rows in groups_of(estate.pupils, school):
+            came = [row for row in rows if end.get((school.urn, row, self.day, "AM")) in _ABSENT][:_FEW]
+            if came:
+                marks = [_mark(estate, row, "/") for row in came]
+                lesson = self._register(school, group, self.day, _NOON, marks, complete=False)
+                lesson.period = second
+                submissions[1].append(lesson)
+                end |= {(school.urn, row, self.day, "AM"): "/" for row in came}
 
     def _register(
         self, school: School, group: str, day: date, at: str, marks: list[SentMark], *, source: str = "",
@@ -199,6 +230,15 @@ class Upheavals:
         assert self.moved is not None
         before = max(rule.precedence for rule in BUILT_IN) + 10
         return *BUILT_IN, SourceRule(_RULE, before, urn=self.moved.urn, source=self.system, code_class="definite")
+
+    @property
+    def windows(self) -> dict[int, tuple[str, ...]]:
+        """Of schools whose mornings follow from lessons: those lessons, by URN."""
+        return {self.by_lessons.urn: _MORNING} if self.by_lessons else {}
+
+    def lesson_rules(self) -> tuple[LessonRule, ...]:
+        """The document by which they do."""
+        return (LessonRule(_LESSON_RULE, am=_MORNING),)
 
     def put_early_deletion(self, estate: Estate, client: Mapping[str, Any], registry_url: str) -> int:
         """Put a deletion on its topic, and then the mark that it deletes. Returns how many messages."""

@@ -95,7 +95,7 @@ def print_cell(found: Explained, document: dict[str, Any], limit: int) -> None:
     typer.echo(
         f"Basis: {cell.basis}. Counted: {'the headline' if cell.headline else 'all pupils of all schools'};"
         f" sessions that have begun. Schools: {found.schools_reported:,} of {found.schools_expected:,} expected."
-        f" Code map {found.code_map_version}, rules {found.source_rule_version}, publication {found.publication}."
+        f" By {found.by.by}; publication {found.publication}."
     )
     if found.excluded:
         typer.echo(f"Published series leave this day out: {found.excluded}.")

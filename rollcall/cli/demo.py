@@ -138,6 +138,7 @@ def _show_upheavals(found: Found) -> None:
         f"  a school became an academy: {told['of_a_school_not_open']:,} marks of days that were the other URN's, "
         f"in no figure\n"
         f"  two children had a second number: {told['aliases']:,} aliases, history unchanged\n"
+        f"  a school has registers of lessons only: {told['from_lessons']:,} marks of its morning follow from them\n"
     )
 
 

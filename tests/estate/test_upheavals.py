@@ -17,7 +17,7 @@ from connectors.estate.marks import Arrival
 from connectors.estate.messages import PupilRefs
 from connectors.estate.outcomes import ReferenceModel, feed
 from connectors.estate.upheavals import Upheavals
-from rollcall.domain import source_rules
+from rollcall.domain import lesson_rules, source_rules
 
 DAY = date(2025, 9, 10)
 BEFORE = date(2025, 9, 9)
@@ -48,7 +48,7 @@ def test_what_stands_is_the_truth_when_everything_that_changed_is_known(turned: 
     assert standing(world_of(turned, refs), messages(turned, refs)) == turned.script.end
 
 
-@pytest.mark.parametrize("forgotten", ["aliases", "systems", "lives"])
+@pytest.mark.parametrize("forgotten", ["aliases", "systems", "lives", "windows"])
 def test_whoever_does_not_know_of_one_change_gets_another_truth(
     turned: Estate, refs: PupilRefs, forgotten: str
 ) -> None:
@@ -80,7 +80,9 @@ def test_from_noon_on_the_new_system_speaks_and_the_old_one_only_corrects(turned
 
 def test_its_rules_may_be_published(turned: Estate) -> None:
     assert turned.upheavals
+    assert turned.upheavals.by_lessons
     source_rules.check(turned.upheavals.rules())
+    lesson_rules.check(turned.upheavals.by_lessons.urn, turned.upheavals.lesson_rules())
 
 
 def test_the_roster_of_the_late_school_is_not_published_with_the_others(turned: Estate, refs: PupilRefs) -> None:

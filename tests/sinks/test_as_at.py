@@ -193,7 +193,7 @@ def test_every_report_names_its_instant_its_map_and_its_rules(
     db: Any, run: Callable[..., Result], tmp_path: Path
 ) -> None:
     found = answers(run, tmp_path, EVENING)
-    said = {"as_at": "2026-02-02T18:00:00Z", "code_map_version": 1, "rules_version": 0}
+    said = {"as_at": "2026-02-02T18:00:00Z", "code_map_version": 1, "rules_version": 0, "lesson_rules_version": 0}
     for name, text in found.items():
         if name.endswith("--json") or name == "manifest":
             assert said.items() <= json.loads(text).items(), name

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from connectors import pupil_aliases, source_rules
+from connectors import lesson_rules, pupil_aliases, source_rules
 from connectors.encoding import Encoder
 from connectors.estate import reference
 from connectors.estate.upheavals import COVER
@@ -53,10 +53,8 @@ class Upheaval:
         elif tick == 1 and self._turned.late is not None:
             self._wait("marks that nobody's roster knows", self._refused)
             self._publish_roster(self._turned.late)
-        elif tick == 2 and self._turned.moved is not None:
-            rules = self._turned.rules()
-            source_rules.publish(self._settings, rules, author=_AUTHOR, reason="a school has a new register system")
-            self._applied()
+        elif tick == 2:
+            self._publish_rules()
         elif tick == 3:
             self._gauge.drain(_PATIENCE_S)  # what an alias concerns is derived again; nothing may be under way
             for child in self._turned.numbers:
@@ -71,9 +69,23 @@ class Upheaval:
         self._wait("current state by the aliases", self._follows)
 
     def told(self) -> dict[str, int]:
-        """Marks that healed, that the new rule chose, that are of a school not open; and aliases in force."""
-        names = ("healed", "chosen_by_the_new_system", "of_a_school_not_open", "aliases")
+        """Marks that healed, that the new rule chose, that are of a school not open; aliases in force; and marks of
+        sessions that follow from lessons.
+        """
+        names = ("healed", "chosen_by_the_new_system", "of_a_school_not_open", "aliases", "from_lessons")
         return dict(zip(names, map(int, self._client.query(load("upheavals")).result_rows[0]), strict=True))
+
+    def _publish_rules(self) -> None:
+        """After the morning, so that its marks are derived again: of the new system, and of the lessons."""
+        turned = self._turned
+        if turned.moved is not None:
+            reason = "a school has a new register system"
+            source_rules.publish(self._settings, turned.rules(), author=_AUTHOR, reason=reason)
+        if turned.by_lessons is not None:
+            reason = "no registers of mornings, but of lessons"
+            rules = turned.lesson_rules()
+            lesson_rules.publish(self._settings, turned.by_lessons.urn, rules, author=_AUTHOR, reason=reason)
+        self._applied()
 
     def _publish_roster(self, school: School) -> None:
         record = reference.roster(self._estate, school, self._refs, datetime.now(UTC))
