@@ -57,6 +57,7 @@ GROUPS: tuple[str, ...] = (
     "verify",
     "archive",
     "erase",
+    "access",
     "sql",
     "bench",
     "torture",
