@@ -58,7 +58,9 @@ def revoke(client: Client, user: str, kind: str, value: str, *, author: str, rea
     """Take it back, at once. Raises UsageError as `grant`, and when the user has no such access."""
     before = [one for one in listed(client, user) if (one.kind, one.value) == (kind, value)]
     if not before or not before[0].granted:
-        raise UsageError(f"{user} has no access to {kind} {value}: `rollcall access list {user}` shows what there is")
+        raise UsageError(
+            f"{user} has no access to {kind} {value}: `rollcall access list --user {user}` shows what there is"
+        )
     last = before[0]
     return _say(client, Said(user, kind, value, False, last.valid_from, last.valid_to, author, reason, now()))
 

@@ -34,7 +34,9 @@ def register(app: typer.Typer) -> None:
         epilog="Example: [bold]rollcall access revoke office --urn 110001 --author 'data manager' --reason 'left'"
         "[/bold]",
     )(revoke)
-    group.command("list", epilog="Examples: [bold]rollcall access list[/bold]; with a user, the schools too.")(list_)
+    group.command(
+        "list", epilog="Examples: [bold]rollcall access list[/bold]; [bold]rollcall access list --user office[/bold]"
+    )(list_)
     group.command(
         "password",
         epilog="Examples: [bold]rollcall access password office[/bold] prints a new one; [bold]--remove[/bold] lets "
@@ -94,7 +96,7 @@ def revoke(
 
 
 def list_(
-    user: Annotated[str, typer.Argument(help="One user; all when not said.", show_default=False)] = "",
+    user: Annotated[str, typer.Option(help="One user, and the schools that it comes to.")] = "",
     as_json: Json = False,
 ) -> None:
     """Show what was granted and taken back, and of one user the schools that it comes to today."""

@@ -118,14 +118,14 @@ def test_the_commands_grant_list_and_take_back(estate: Any, settings: Any, monke
 
     why = ("--author", "data manager", "--reason", "of a test", "--json")
     run("grant", "office", "--urn", "100002", "--trust", "7", "--until", "2031-08-31", *why)
-    found = run("list", "office", "--json")
+    found = run("list", "--user", "office", "--json")
     assert found["schools"] == [100001, 100002]
     assert [(one["kind"], one["value"], one["valid_to"]) for one in found["access"]] == [
         ("trust", "7", "2031-08-31"),
         ("urn", "100002", "2031-08-31"),
     ]
     run("revoke", "office", "--trust", "7", *why)
-    assert run("list", "office", "--json")["schools"] == [100002]
+    assert run("list", "--user", "office", "--json")["schools"] == [100002]
 
 
 def statements() -> list[str]:
