@@ -58,6 +58,7 @@ GROUPS: tuple[str, ...] = (
     "archive",
     "erase",
     "access",
+    "export",
     "sql",
     "bench",
     "torture",
