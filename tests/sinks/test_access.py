@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rollcall.domain.clock import london_date, now
+from rollcall.domain.codes import CODES
 from rollcall.errors import UsageError
 from sinks import access
 from sinks.migrate import committed
@@ -162,6 +163,32 @@ def test_every_view_with_a_policy_has_a_school_and_every_other_has_none(clickhou
     assert granted() <= has_school.keys()
     assert all(has_school[view] for view in granted() - WITHOUT_POLICY)
     assert not has_school["code_categories"]
+
+
+def test_the_condition_of_the_policies_leaves_one_school_in_every_view(clickhouse: Any, settings: Any) -> None:
+    """What a server adds to each view by its policy, asked here of each view itself; `default` is the user who asks."""
+    rows.code_map(clickhouse, {code.code: code.code for code in CODES})
+    for urn, pupils in ((100001, (1, 2)), (100002, (11, 12))):
+        rows.school(clickhouse, urn)
+        rows.calendar(clickhouse, urn)
+        rows.timetable(clickhouse, urn)
+        rows.roster(clickhouse, urn, [rows.pupil(one) for one in pupils])
+    odd: dict[str, Any] = {"exceptions": ("upn_invalid",)}
+    rows.history(clickhouse, [rows.mark(1, "/", **odd), rows.mark(11, "/", urn=100002, **odd)])
+    grant(clickhouse, "urn", "100001", user="default")
+    database, seen = settings.clickhouse.database, set()
+    for view in sorted(granted() - WITHOUT_POLICY):
+        scope = f"urn IN (SELECT urn FROM `{database}`.schools_in_scope)"
+        # Most of these are asked for a date: without one they say what is missing on every day that ever was.
+        dated = f" AND session_date = '{rows.DAY}'" if "session_date" in columns(clickhouse, view) else ""
+        found = clickhouse.query(f"SELECT DISTINCT urn FROM {view} WHERE {scope}{dated}").result_rows
+        assert found in ([], [(100001,)]), view
+        seen |= {view} if found else set()
+    assert seen >= {"schools", "marks_current", "marks_history", "school_days", "marks_missing", "roll", "data_quality"}
+
+
+def columns(client: Any, view: str) -> set[str]:
+    return {name for name, *_ in client.query(f"DESCRIBE {view}").result_rows}
 
 
 def test_policies_come_before_the_grant_that_needs_them() -> None:

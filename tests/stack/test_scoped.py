@@ -254,6 +254,7 @@ def test_everything_else_is_refused(door: Door, sql: str) -> None:
         ({"additional_result_filter": "1"}, 497),
         ({"format_template_resultset": "/etc/passwd"}, 497),
         ({"format_schema": "/etc/passwd"}, 497),
+        ({"output_format_schema": "/tmp/stolen"}, 497),
         ({"use_query_cache": "1"}, 497),
         ({"log_comment": "x"}, 497),
         ({"session_timezone": "Asia/Tokyo"}, 497),

@@ -72,9 +72,9 @@ _FORMATS = frozenset(
         "JSONCompact", "JSONEachRow", "JSONCompactEachRow", "Pretty", "PrettyCompact", "Vertical", "Markdown",
     )
 )  # fmt: skip
-#: Settings that change how rows look or how much may be used, not which rows they are.
+#: Settings that change how rows look or how much may be used: not which rows they are, and none that names a file.
 _SETTING = re.compile(
-    r"output_format_\w+|max_(?:execution_time|threads|block_size|result_rows|result_bytes)|result_overflow_mode"
+    r"output_format_(?:arrow|csv|decimal|json|native|parquet|pretty|tsv|write_statistics)\w*|max_(?:execution_time|threads|block_size|result_rows|result_bytes)|result_overflow_mode"
     r"|date_time_(?:in|out)put_format|cast_string_to_dynamic_use_inference"
 )
 
