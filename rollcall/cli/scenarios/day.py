@@ -28,7 +28,6 @@ from connectors.estate.dirt import Dirt
 from connectors.estate.estate import Estate
 from connectors.estate.judge import judge
 from connectors.estate.makes import FEW, TRUST
-from connectors.estate.schools import SOURCES
 from connectors.estate.servers import Servers
 from connectors.estate.upheavals import Upheavals
 from connectors.pupils import UpnKey
@@ -136,7 +135,7 @@ class Day:
                     ingest = self._start_ingest()
                     upheaval = Upheaval(self.settings, estate, refs, client, gauge, self.commands)
                     estate.publish_reference(self.settings.kafka.client_config(), self.settings.registry.url, refs)
-                    keys = self._keys(estate)
+                    keys = sender_keys(self.settings, estate)
                     wait_until("rosters", lambda: rounds(pulling, sources) > 0, _REFERENCE_S, self.commands)
                     wait_until("the reference loader", gauge.reference_applied, _REFERENCE_S, self.commands, 0.2)
                 with self._part("The day: registers posted, MIS pulled, sign-ins"):
@@ -207,11 +206,6 @@ class Day:
             self.plan.day.isoformat(), ESTATE_TOKEN=_TOKEN,
         )  # fmt: skip
         return pulls, sources
-
-    def _keys(self, estate: Estate) -> dict[str, str]:
-        said = {(one.source, one.urn) for tick in estate.script.submissions for one in tick}
-        urns = {name: sorted(urn for source, urn in said if source == name) for name in SOURCES}
-        return sender_keys(self.settings, SOURCES, urns)
 
     def _check(self) -> None:
         for command in self.commands:
