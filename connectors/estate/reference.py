@@ -190,6 +190,7 @@ def roster(
             {
                 "refs": [{"scheme": scheme, "ref": ref} for scheme, ref in named],
                 "age_31_august": int(pupils.year[row]) + 4,
+                "residence_la_code": pupils.residence(row, school),
                 "enrolments": [
                     {
                         "first_day": first,

@@ -68,12 +68,13 @@ class Upheaval:
         """Wait until no mark stands under a number that counts for another."""
         self._wait("current state by the aliases", self._follows)
 
-    def told(self) -> dict[str, int]:
+    @staticmethod
+    def told(client: Any) -> dict[str, int]:
         """Marks that healed, that the new rule chose, that are of a school not open; aliases in force; and marks of
         sessions that follow from lessons.
         """
         names = ("healed", "chosen_by_the_new_system", "of_a_school_not_open", "aliases", "from_lessons")
-        return dict(zip(names, map(int, self._client.query(load("upheavals")).result_rows[0]), strict=True))
+        return dict(zip(names, map(int, client.query(load("upheavals")).result_rows[0]), strict=True))
 
     def _publish_roster(self, school: School) -> None:
         record = reference.roster(self._estate, school, self._refs, datetime.now(UTC))
