@@ -35,8 +35,8 @@ __all__ = ["NO_PAST", "Known", "known", "opened", "settled", "sweep"]
 #: a pair once given keeps its pupil, but whether it is ambiguous is said of now).
 NO_PAST = frozenset(
     {
-        "crosswalk", "epoch_claim", "erased_mark", "erasure", "ledger", "message_archive", "message_withheld",
-        "quarantine_message", "reference_position", "schema_migration", "touched",
+        "access_scope", "crosswalk", "epoch_claim", "erased_mark", "erasure", "ledger", "message_archive",
+        "message_withheld", "quarantine_message", "reference_position", "schema_migration", "touched",
     }
 )  # fmt: skip
 #: Knowledge time is fixed before the row that tells of it stands: by a worker at most its session timeout (10 s), by

@@ -53,10 +53,9 @@ class Migration:
         """Whether it speaks of roles, which only a server with access management knows."""
         return self.text.startswith(_NEEDS_ACCESS)
 
-    @property
-    def statements(self) -> list[str]:
-        """What it runs, in order."""
-        return split(self.text)
+    def statements(self, database: str) -> list[str]:
+        """What it runs, in order. `{database}` is for what ClickHouse keeps as it is written (row policies)."""
+        return [statement.replace("{database}", f"`{database}`") for statement in split(self.text)]
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def migrate(client: Client, database: str, migrations: Sequence[Migration] | Non
 def _apply(client: Client, migration: Migration) -> None:
     run = str(uuid4())
     _remember(client, migration, run, "begun")
-    for statement in migration.statements:
+    for statement in migration.statements(client.database or ""):
         try:
             client.command(statement)
         except DatabaseError as error:

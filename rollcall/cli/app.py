@@ -57,6 +57,8 @@ GROUPS: tuple[str, ...] = (
     "verify",
     "archive",
     "erase",
+    "access",
+    "export",
     "sql",
     "bench",
     "torture",

@@ -183,6 +183,10 @@ class EmbeddedStack:
             "kafka": {"bootstrap": urls.kafka},
             "registry": {"url": urls.registry},
             "clickhouse": {"host": urls.clickhouse_host, "port": urls.clickhouse_port},
+            "clickhouse_scoped": {
+                "host": urls.clickhouse_host,
+                "port": self._home.ports(PORT_NAMES)["clickhouse_scoped"],
+            },
             "cluster_id": kafka.cluster_id(self._home),
             "pids": {name: child.pid for name, child in children.items()},
             "processes": {name: child.to_json() for name, child in children.items()},

@@ -130,7 +130,7 @@ class ClickHouse(Service):
     """The ClickHouse engine behind its HTTP front."""
 
     name = "clickhouse"
-    port_names = ("clickhouse",)
+    port_names = ("clickhouse", "clickhouse_scoped")
 
     @property
     def url(self) -> str:
@@ -143,7 +143,8 @@ class ClickHouse(Service):
         memory = self.options.clickhouse_bytes()
         write_atomically(config, template.substitute(logs=self.home.folder("logs"), memory=memory))
         module = "rollcall.stack.clickhouse.front"
-        return [sys.executable, "-m", module, str(self.port), str(folder / "data"), str(config)]
+        ports = [str(self.ports[name]) for name in self.port_names]
+        return [sys.executable, "-m", module, *ports, str(folder / "data"), str(config)]
 
     def ready(self) -> bool:
         return _answers(f"{self.url}/?query=SELECT%201")

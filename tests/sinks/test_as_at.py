@@ -36,8 +36,8 @@ from tests.sinks import rows
 
 #: Schools that send on the day, and one that is late.
 PROMPT, LATE = (100001, 100002), 100003
-#: Views of the crosswalk and of the archive, which have none.
-WITHOUT_A_PAST = {"messages_archived", "quality_duplicate_ids"}
+#: Views of the crosswalk, of the archive and of who may see what, which have none.
+WITHOUT_A_PAST = {"messages_archived", "quality_duplicate_ids", "schools_in_scope"}
 SCHOOLS = (*PROMPT, LATE)
 PUPILS = 20
 #: Five editions, two weeks apart: the evening of the day, and until eight weeks later.

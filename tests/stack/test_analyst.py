@@ -162,6 +162,15 @@ def test_settings_and_parameters_cannot_reach_below_either(analyst: Client) -> N
         analyst.insert("raw", [[5, "x"]], column_names=["urn", "code"])
 
 
+def test_a_format_with_a_schema_writes_no_file(analyst: Client, tmp_path: Path) -> None:
+    """`output_format_schema` names a file that the engine writes its schema to, over whatever stands there."""
+    stolen = tmp_path / "schema"
+    with pytest.raises(DatabaseError) as raised:
+        analyst.raw_query("SELECT 1 AS a", fmt="Protobuf", settings={"output_format_schema": str(stolen)})
+    assert raised.value.code == 497
+    assert not stolen.exists()
+
+
 @pytest.mark.parametrize("line", ["Set", "SomethingNew (children 1)", "Explain EXPLAIN (children 1)", "not a node!"])
 def test_what_is_not_known_is_refused(line: str) -> None:
     tree = f"SelectWithUnionQuery (children 1)\n ExpressionList (children 1)\n  {line}\n"

@@ -49,8 +49,9 @@ _READING_FUNCTION = re.compile(
     r"dict|joinget|file|catboost|evalml|zookeeper|keeper|getmacro|ai[A-Z]|__|executable", re.I
 )
 _IN = re.compile(r"(global)?(not)?(null)?in(ignoreset)?", re.I)
+#: output_format_schema names a file that the engine would write.
 _SETTING = re.compile(
-    r"max_\w+|output_format_\w+|date_time_(?:in|out)put_format|cast_string_to_\w+|session_timezone|join_algorithm|log_comment"
+    r"max_\w+|output_format_(?!schema$)\w+|date_time_(?:in|out)put_format|cast_string_to_\w+|session_timezone|join_algorithm|log_comment"
     r"|timeout_overflow_mode|result_overflow_mode|use_query_cache|optimize_\w+"
 )
 _LINE = re.compile(r"(?P<depth> *)(?P<kind>\w+)(?: (?P<text>.*?))?(?: \(alias .*\))?(?: \(children \d+\))?")

@@ -96,9 +96,11 @@ class Engine:
     def close(self) -> None:
         self._root.close()
 
-    def ask(self, sql: str, bindings: Mapping[str, str] | None = None) -> str:
+    def ask(self, sql: str, bindings: Mapping[str, str] | None = None, database: str = "") -> str:
         """The answer to a question of the front itself, tab separated and unescaped."""
         with _Closing(chdb.connect(self._where)) as handle:
+            if database:
+                _ask(handle, _use(database).encode(), "Null", {})
             return bytes(_ask(handle, sql.encode(), "TSVRaw", bindings or {}).bytes()).decode()
 
     def cancel(self, tag: str) -> None:
@@ -173,7 +175,7 @@ class Engine:
         handle = chdb.connect(self._where)
         try:
             if statement.database:
-                handle.query("USE `" + statement.database.replace("\\", "\\\\").replace("`", "\\`") + "`")
+                handle.query(_use(statement.database))
             handle.query(_set({**BASE_SETTINGS, "log_comment": statement.tag}))
             for before in statement.before:
                 handle.query(before)
@@ -208,6 +210,10 @@ def _ask(handle: Any, sql: bytes, answer_format: str, bindings: Mapping[str, str
         return handle.query(sql, answer_format, params=bindings)
     except RuntimeError as error:
         raise from_engine(error) from error
+
+
+def _use(database: str) -> str:
+    return "USE `" + database.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
 def _set(settings: Mapping[str, str]) -> str:

@@ -1,6 +1,9 @@
-"""The HTTP front: `python -m rollcall.stack.clickhouse.front PORT FOLDER CONFIG`.
+"""The HTTP front: `python -m rollcall.stack.clickhouse.front PORT SCOPED_PORT FOLDER CONFIG`.
 
 Serves an unchanged `clickhouse_connect.get_client(host=..., port=...)`, curl and other HTTP clients of ClickHouse.
+Scoped users have a port of their own, where nobody else is let in: `default` has no password, so a user who could reach
+the first port would not need another's name.
+
 A thread for each connection: no hop between threads for a small query, and the engine lets go of Python's lock.
 """
 
@@ -25,9 +28,10 @@ from typing import Any
 from rollcall.stack.clickhouse.bodies import Compressor, body_chunks, compressor_for, decompressed, memory_file
 from rollcall.stack.clickhouse.engine import Engine, Result, Statement
 from rollcall.stack.clickhouse.errors import QueryError
+from rollcall.stack.clickhouse.members import FILE, Member
 from rollcall.stack.clickhouse.request import READING, InsertHead, Request, insert_head, multipart_fields
 from rollcall.stack.clickhouse.sessions import Sessions
-from rollcall.stack.clickhouse.users import authenticate, hold_to
+from rollcall.stack.clickhouse.users import admit, authenticate, hold_to
 from rollcall.stack.clickhouse.watcher import Watcher
 from rollcall.stack.home import HOST
 
@@ -51,9 +55,11 @@ class Front(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, port: int, engine: Engine) -> None:
+    def __init__(self, port: int, engine: Engine, members: Path | None = None) -> None:
+        """`members`: the file of scoped users, and then nobody but those is let in."""
         super().__init__((HOST, port), _Handler)
         self.engine = engine
+        self.members = members
         self.slots = threading.BoundedSemaphore(MAX_STATEMENTS)
         self.watcher = Watcher(engine)
         self.sessions = Sessions()
@@ -98,19 +104,23 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             request = Request.read(self.command, self.path, self.headers)
             self.query_id = request.query_id
-            authenticate(request)
-            self._answer(request)
+            if self.server.members is None:
+                authenticate(request)
+                member = None
+            else:
+                member = admit(request, self.server.members)
+            self._answer(request, member)
         except QueryError as error:
             self._refuse(error)
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, request: Request, member: Member | None) -> None:
         statement, head, body = self._read(request)
         statement.database = request.database
         statement.settings = request.settings
         statement.bindings = request.bindings
         statement.before = self.server.sessions.said(request.user, request.session)
         self.server.sessions.refuse_temporary_tables(statement.sql)
-        statement = hold_to(request, statement, self.server.engine)
+        statement = hold_to(request, statement, self.server.engine, member)
         reading = statement.kind in READING
         descriptor = memory_file(body) if head else -1
         try:
@@ -255,22 +265,28 @@ def _joined(body: Iterator[bytes | memoryview]) -> bytes:
     return bytes(joined)
 
 
-def serve(port: int, folder: Path, config: Path) -> None:
+def serve(port: int, scoped_port: int, folder: Path, config: Path) -> None:
     """Serve until SIGTERM, then let running statements end and close the engine."""
     engine = Engine(folder, config)
     front = Front(port, engine)
+    scoped = Front(scoped_port, engine, folder.parent / FILE)
+    threading.Thread(target=scoped.serve_forever, args=(0.1,), daemon=True).start()
 
     def end(_signum: int, _frame: FrameType | None) -> None:
         threading.Thread(target=front.shutdown).start()
 
     signal.signal(signal.SIGTERM, end)
     front.serve_forever(poll_interval=0.1)
-    front.server_close()
-    if not front.drained(DRAIN_S):
+    scoped.shutdown()
+    for one in (front, scoped):
+        one.server_close()
+    running = [one for one in (front, scoped) if not one.drained(DRAIN_S)]
+    if running:
         engine.cancel_all()
-        front.drained(DRAIN_S)
+        for one in running:
+            one.drained(DRAIN_S)
     engine.close()
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
+    serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from rollcall.errors import ConfigError
 from rollcall.stack.clickhouse.analyst import Tables, check_settings, check_text, check_tree, read_tree
 from rollcall.stack.clickhouse.engine import Engine, Statement, quoted
 from rollcall.stack.clickhouse.errors import QueryError
+from rollcall.stack.clickhouse.members import Member, known
 from rollcall.stack.clickhouse.request import Request, statement_kind, trailing_format
+from rollcall.stack.clickhouse.scoped import hold_to_scope
 
-__all__ = ["authenticate", "hold_to"]
+__all__ = ["admit", "authenticate", "hold_to"]
 
 #: `default` may do everything, `reader` may read everything, `analyst` may read views. There are no passwords: the
 #: front listens on this machine only, and who may log in here may read the files anyway.
@@ -28,12 +33,31 @@ _TABLES = """
 def authenticate(request: Request) -> None:
     """Raise code 516 for a user nobody knows."""
     if request.user not in USERS:
-        message = f"{request.user}: Authentication failed: password is incorrect, or there is no user with such name."
-        raise QueryError.of(516, "AUTHENTICATION_FAILED", message)
+        raise _unknown(request)
 
 
-def hold_to(request: Request, statement: Statement, engine: Engine) -> Statement:
-    """The statement as this user may run it. Raises code 497 when the user may not."""
+def admit(request: Request, file: Path) -> Member:
+    """The scoped user who asks at the scoped users' own port. Raises code 516 for everybody else, `default` as well."""
+    try:
+        member = known(file, request.user, request.password)
+    except ConfigError as error:
+        raise QueryError.of(516, "AUTHENTICATION_FAILED", "The file of scoped users cannot be read.") from error
+    if member is None:
+        raise _unknown(request)
+    return member
+
+
+def _unknown(request: Request) -> QueryError:
+    message = f"{request.user}: Authentication failed: password is incorrect, or there is no user with such name."
+    return QueryError.of(516, "AUTHENTICATION_FAILED", message)
+
+
+def hold_to(request: Request, statement: Statement, engine: Engine, member: Member | None = None) -> Statement:
+    """The statement as this user may run it; `member` is the scoped user who asks. Raises code 497 when not at all."""
+    if member is not None:
+        hold_to_scope(statement, member, engine)
+        statement.after_settings = (READ_ONLY,)
+        return statement
     if request.user != "default" or request.readonly:
         statement.after_settings = (READ_ONLY,)
     if request.user == "analyst":
