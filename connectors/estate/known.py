@@ -50,8 +50,10 @@ class World:
     systems: Mapping[int, str] = field(default_factory=dict)
     #: urn -> the lessons, in order, of which the best mark counts for the morning where nothing else stands (rule 7).
     windows: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    #: Schools whose roster, or part of it, came when marks had come already: those refused for it were sent again.
+    #: Schools whose roster came when marks had come already: those refused for it were sent again.
     late: frozenset[int] = frozenset()
+    #: (urn, pupil) who came onto the roster later -> the first offset of each (topic, partition) judged after that.
+    came: Mapping[tuple[int, Hashable], Mapping[tuple[str, int], int]] = field(default_factory=dict)
 
     @cached_property
     def _entries(self) -> dict[tuple[str, str], list[MapEntry]]:
@@ -77,6 +79,10 @@ class World:
         """The pupil for whom a mark of the pupil counts: itself, unless an alias says another."""
         other, begins = self.aliases.get((urn, pupil), (pupil, None))
         return other if begins is None or begins <= day else pupil
+
+    def heard(self, urn: int, pupil: Hashable, topic: str, partition: int, offset: int) -> bool:
+        """Whether the pupil was on the roster when what stands there was judged."""
+        return offset >= self.came.get((urn, pupil), {}).get((topic, partition), 0)
 
     def on_roll(self, urn: int, pupil: Hashable, day: date) -> bool:
         """Whether an enrolment of the pupil at the school covers the day."""
@@ -126,7 +132,10 @@ def world_of(estate: Estate, refs: PupilRefs) -> World:
         aliases=turned.alias if turned else {},
         systems={turned.moved.urn: turned.system} if turned and turned.moved else {},
         windows=turned.windows if turned else {},
-        late=frozenset(school.urn for school in (turned.late, turned.away_from) if school) if turned else frozenset(),
+        late=frozenset([turned.late.urn] if turned and turned.late else []),
+        came={(turned.away_from.urn, row): ends for row, ends in turned.came.items()}
+        if turned and turned.away_from
+        else {},
     )
 
 

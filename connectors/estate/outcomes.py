@@ -106,8 +106,7 @@ class ReferenceModel:
         meant = None if again is None or again.items == (-1,) else set(again.items)
         marks = [(item, mark) for item, mark in enumerate(record["marks"]) if meant is None or item in meant]
         judged: list[tuple[Outcome, Hashable]] = [
-            self._place(message, record, mark, amendments.get(item), Place(*arrival[:3], item) not in self.unheard)
-            for item, mark in marks
+            self._place(message, record, mark, amendments.get(item), Place(*arrival[:3], item)) for item, mark in marks
         ]
         results = self._judge(message, judged)
         for at, (item, _) in enumerate(marks):
@@ -186,7 +185,7 @@ class ReferenceModel:
         return standing
 
     def _place(
-        self, message: _Message, record: Mapping[str, Any], mark: Mapping[str, Any], amendment: Hashable, heard: bool
+        self, message: _Message, record: Mapping[str, Any], mark: Mapping[str, Any], amendment: Hashable, at: Place
     ) -> tuple[Outcome, Hashable]:
         """A mark before it is compared with others: refused, or accepted with its exceptions; and its content."""
         day: date = mark["session_date"] if message.kind == "mis" else record["session_date"]
@@ -198,7 +197,7 @@ class ReferenceModel:
         asserted = max(0, min(said, latest))
         raw: str = mark["code"]
         canonical = self.world.canonical(message.scheme, raw, day)
-        known = self.world.pupils.get((message.urn, mark["pupil_scheme"], mark["pupil_ref"])) if heard else None
+        known = self._known(message.urn, mark, at)
         reason = self._refusal(message.urn, day, session, raw, canonical, known)
         if reason:
             return Outcome("quarantined", reason), None
@@ -223,6 +222,13 @@ class ReferenceModel:
             version=asserted << 20 | message.arrival.offset & 0xFFFFF,
         )
         return outcome, (message.scheme, raw, minutes, amendment)
+
+    def _known(self, urn: int, mark: Mapping[str, Any], at: Place) -> Known | None:
+        """Whom the mark means, by the roster that was there when what stands at the place was judged."""
+        known = self.world.pupils.get((urn, mark["pupil_scheme"], mark["pupil_ref"]))
+        if known is None or at in self.unheard or not self.world.heard(urn, known.pupil, *at[:3]):
+            return None
+        return known
 
     def _refusal(self, urn: int, day: date, session: str, raw: str, canonical: str, known: Known | None) -> str:
         if session not in ("AM", "PM"):

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,6 +86,8 @@ class Upheavals:
     #: Pupils who are on no roster yet, by row, and their school.
     away: frozenset[int] = frozenset()
     away_from: School | None = None
+    #: Of those who have come since, the first offset of each (topic, partition) that was judged with them there.
+    came: Mapping[int, Mapping[tuple[str, int], int]] = field(default_factory=dict)
 
     @classmethod
     def at(cls, estate: Estate, without: Collection[int] = ()) -> Upheavals:
@@ -271,9 +273,12 @@ class Upheavals:
         """The document by which they do."""
         return (LessonRule(_LESSON_RULE, am=_MORNING),)
 
-    def back(self, count: int) -> Upheavals:
-        """The same with so many fewer pupils away."""
-        return replace(self, away=frozenset(sorted(self.away)[count:]))
+    def back(self, count: int, ends: Mapping[tuple[str, int], int]) -> Upheavals:
+        """The same with so many fewer pupils away. `ends`: by (topic, partition) the offset that the next message gets,
+        now that all before it are judged and the roster with these pupils is not yet there.
+        """
+        coming = sorted(self.away)[:count]
+        return replace(self, away=self.away - {*coming}, came={**self.came, **dict.fromkeys(coming, ends)})
 
     def put_early_deletion(self, estate: Estate, client: Mapping[str, Any], registry_url: str) -> int:
         """Put a deletion on its topic, and then the mark that it deletes. Returns how many messages."""

@@ -52,10 +52,12 @@ def torture(
     """
     from rich.console import Console
 
+    from rollcall import logging
     from rollcall.cli.scenarios import torture as scenarios
     from rollcall.cli.scenarios.arena import Arena
     from rollcall.cli.scenarios.telling import Bars
 
+    logging.configure("warning")
     names = scenarios.chosen([name.strip() for name in (points or "").split(",") if name.strip()])
     folder = home or Path(tempfile.mkdtemp(prefix="rollcall-torture-"))
     with Bars(Console(stderr=True), quiet=as_json) as bars:

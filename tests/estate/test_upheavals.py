@@ -68,7 +68,7 @@ def lasting() -> Estate:
 def test_what_holds_every_day_decides_marks_of_every_day(lasting: Estate, refs: PupilRefs) -> None:
     """Nobody is away: what stands of the posting schools is the truth, and without knowing of one change it is not."""
     assert lasting.upheavals
-    lasting.upheavals = lasting.upheavals.back(len(lasting.pupils))
+    lasting.upheavals = lasting.upheavals.back(len(lasting.pupils), {})
     posting = {school.urn for school in lasting.schools if not school.pulled}
     truth = {key: code for key, code in lasting.script.end.items() if key[0] in posting}
     world = world_of(lasting, refs)
@@ -83,6 +83,19 @@ def test_marks_of_pupils_who_are_on_no_roster_yet_stand_for_nothing(lasting: Est
     assert lasting.upheavals.away
     stands = standing(world_of(lasting, refs), messages(lasting, refs))
     assert not {pupil for _, pupil, _, _ in stands} & lasting.upheavals.away
+
+
+def test_who_comes_onto_the_roster_counts_from_the_offset_on_that_was_judged_with_it(
+    lasting: Estate, refs: PupilRefs
+) -> None:
+    assert lasting.upheavals
+    away, said = lasting.upheavals.away, list(messages(lasting, refs))
+    half = len(said) // 2
+    lasting.upheavals = lasting.upheavals.back(len(away), {("attendance.register.v1", 0): half})
+    world = world_of(lasting, refs)
+    of_the_away = {key for key in standing(world, said) if key[1] in away}
+    assert of_the_away == {key for key in standing(replace(world, came={}), said[half:]) if key[1] in away}
+    assert of_the_away < {key for key in standing(replace(world, came={}), said) if key[1] in away}
 
 
 def test_the_old_school_keeps_its_last_day_and_the_new_one_begins_on_the_next(turned: Estate) -> None:

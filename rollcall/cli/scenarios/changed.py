@@ -11,6 +11,7 @@ from connectors.estate import reference
 from connectors.estate.pupils import UPN_SHARED
 from connectors.estate.schools import School
 from connectors.publisher import Publisher
+from rollcall.cli.reconcile import watermarks
 from rollcall.cli.scenarios.arena import PATIENCE_S, Arena
 from rollcall.cli.scenarios.ground import load
 from rollcall.cli.scenarios.processes import wait_until
@@ -79,10 +80,15 @@ def healing(arena: Arena, kills: int) -> None:
 
 
 def bring_back(arena: Arena, count: int | None = None) -> None:
-    """Publish the roster with so many of the pupils who were away, or all."""
+    """Publish the roster with so many of the pupils who were away, or all. Nothing may be under way."""
     turned = arena.estate.upheavals
     if turned is not None and turned.away_from is not None and turned.away:
-        arena.estate.upheavals = turned.back(len(turned.away) if count is None else count)
+        if arena.gauge.taken().waiting:
+            with arena.working():
+                arena.drain()
+        there = watermarks(arena.settings.kafka)
+        ends = {(one.topic, partition): one.high for (_, partition), one in there.items()}
+        arena.estate.upheavals = turned.back(len(turned.away) if count is None else count, ends)
         _publish_roster(arena, turned.away_from, frozenset())
 
 
