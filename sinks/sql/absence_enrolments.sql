@@ -3,7 +3,8 @@
 -- sinks/absence.py and sinks/publishing.py. Basis: statutory.
 -- Parameters: first, last; today: of its sessions those that have begun, of later days none; excluded: dates that no enrolment counts;
 -- excluded_places: such dates of a region or authority, by its code; las, urns: all when empty; headline: 1 for rule 14's pupils and
--- schools, 0 for all. An enrolment's place is the school's on the last day that counts.
+-- schools, 0 for all. An enrolment's place is the school's on the last day that counts. Sessions before its first or after its last day
+-- count nowhere here, whatever was marked: a pupil of whom the roll in force says nothing (a part split off another) counts throughout.
 SELECT
     p.urn AS urn, p.pupil_id AS pupil_id, p.year_group AS year_group, p.possible AS possible, p.absent AS absent,
     10 * p.absent >= p.possible AS is_persistent, 2 * p.absent >= p.possible AS is_severe,
@@ -27,7 +28,15 @@ FROM
     ) AS m
     ASOF LEFT JOIN schools AS s ON s.urn = m.urn AND s.valid_from <= m.session_date
     ASOF LEFT JOIN code_categories AS c ON c.canonical_code = m.canonical_code AND c.applies_from <= m.session_date
-    WHERE ((s.in_headline AND m.session_date <= s.valid_to) OR {headline:UInt8} = 0)
+    LEFT JOIN
+    (
+        SELECT urn, pupil_id, groupArrayIf((first_day, last_day), status != 'pre-admission') AS spells FROM roll
+        WHERE empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)}
+        GROUP BY urn, pupil_id
+        HAVING NOT arrayExists(spell -> spell.1 <= {first:Date} AND spell.2 >= {last:Date}, spells)
+    ) AS r ON r.urn = m.urn AND r.pupil_id = m.pupil_id
+    WHERE (r.urn = 0 OR arrayExists(spell -> m.session_date BETWEEN spell.1 AND spell.2, r.spells))
+      AND ((s.in_headline AND m.session_date <= s.valid_to) OR {headline:UInt8} = 0)
       AND NOT has({excluded_places:Array(Tuple(String, Date))}, (toString(s.region_code), m.session_date))
       AND NOT has({excluded_places:Array(Tuple(String, Date))}, (toString(s.la_code), m.session_date))
     GROUP BY m.urn, m.pupil_id
