@@ -2,7 +2,7 @@
 
 An enrolment (school and pupil, rule 20) is persistently absent when it was absent for a tenth of its possible sessions
 or more, severely when for a half; of nothing possible it is none. Sums, thresholds and bands are made in one piece of
-SQL (absence_enrolments.sql) that published files use too. Basis: statutory.
+SQL (absence_enrolments.sql) that published files and returns use too. Basis: statutory.
 """
 
 from __future__ import annotations
@@ -173,14 +173,15 @@ def statements() -> tuple[str, ...]:
 
 
 def of_enrolments(name: str) -> str:
-    """A statement that reads `{enrolments}`: the sums, thresholds and band of each."""
-    return load(name).replace("{enrolments}", load("absence_enrolments"))
+    """A statement that reads `{enrolments}` (the sums, thresholds and band of each) or `{sessions}` (their marks)."""
+    text = load(name).replace("{enrolments}", load("absence_enrolments"))
+    return text.replace("{sessions}", load("absence_sessions"))
 
 
 def parameters(
     asked: Asked, left_out: Collection[date], there: Collection[tuple[str, date]] = (), at: datetime | None = None
 ) -> dict[str, Any]:
-    """The parameters of absence_enrolments.sql: of sessions that had begun by `at` (None: by now)."""
+    """The parameters of absence_sessions.sql: of sessions that had begun by `at` (None: by now)."""
     return {
         "first": asked.first.isoformat(),
         "last": asked.last.isoformat(),
