@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollcall.cli import _absence
+from rollcall.cli import _absence, _returns
 from rollcall.cli._as_at import AsAt
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _IN_WORDS = (
 
 def register(app: typer.Typer) -> None:
     """Add `rollcall report`."""
-    reports = typer.Typer(no_args_is_help=True, help="Attendance as tables: a day, or the absence of a period.")
+    reports = typer.Typer(no_args_is_help=True, help="Attendance as tables: a day, the absence of a period, returns.")
     reports.command(
         "day",
         epilog="Examples: [bold]rollcall report day --date 2025-09-10[/bold] gives the headline; "
@@ -55,6 +55,7 @@ def register(app: typer.Typer) -> None:
         "[bold]--as-at '2025-09-10 18:00'[/bold] answers as known that evening.",
     )(day)
     reports.command("absence", epilog=_absence.EXAMPLES)(_absence.absence)
+    reports.command("returns", epilog=_returns.EXAMPLES)(_returns.returns)
     app.add_typer(reports, name="report")
 
 
