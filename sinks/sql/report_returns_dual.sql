@@ -8,5 +8,6 @@ WHERE d.canonical_code = 'D' AND (d.session_date, d.session, d.pupil_id) NOT IN
 (
     SELECT session_date, session, pupil_id FROM mark_current FINAL
     WHERE session_date BETWEEN {first:Date} AND {last:Date} AND is_mark AND canonical_code != 'D'
+      AND pupil_id IN (SELECT pupil_id FROM mark_current WHERE session_date BETWEEN {first:Date} AND {last:Date} AND canonical_code = 'D')
 )
 GROUP BY urn, pupil_id
