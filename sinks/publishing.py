@@ -22,6 +22,7 @@ from rollcall.domain.identity import academic_year, academic_year_days
 from rollcall.domain.layouts import Layout
 from rollcall.domain.places import ONS_CODES, excluded_days
 from rollcall.domain.report_columns import COLUMNS
+from sinks import absence
 from sinks.as_at import known
 from sinks.releases import as_csv, sha256, write
 from sinks.statements import load
@@ -81,12 +82,15 @@ class _Figures:
 _Place = tuple[_Area, str]
 
 
-def rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
-    """The rows of a layout: every day, every week of those days, and the year to date at the last of them."""
-    yield from withhold(list(_all_rows(client, layout, asked)), layout, asked.suppression)
+def rows(client: Client, layout: Layout, asked: Asked, at: datetime | None = None) -> Iterator[Row]:
+    """The rows of a layout: every day, every week of those days, and the year to date at the last of them.
+
+    `at`: the instant as at which `client` answers; None: now.
+    """
+    yield from withhold(list(_all_rows(client, layout, asked, at)), layout, asked.suppression)
 
 
-def _all_rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
+def _all_rows(client: Client, layout: Layout, asked: Asked, at: datetime | None) -> Iterator[Row]:
     begin, _ = span(asked)
     days = _days(client, asked, begin)
     asked_days = sorted({day for day, _ in days if asked.first <= day <= asked.last})
@@ -97,7 +101,7 @@ def _all_rows(client: Client, layout: Layout, asked: Asked) -> Iterator[Row]:
         yield from _breakdown(layout, "Weekly", monday, _together(days, week, "Weekly"))
     year = _together(days, {day for day, _ in days}, "YTD")
     authorities = {area.la_code: area for _, (area, _) in days if area.level == LOCAL}
-    _add_pupils(client, asked, begin, authorities, year)
+    _add_pupils(client, asked, begin, authorities, year, at)
     yield from _breakdown(layout, "YTD", _monday(asked.last), year)
 
 
@@ -114,7 +118,8 @@ def schools_of(client: Client, las: Sequence[str]) -> list[int]:
 
 def statements() -> tuple[str, ...]:
     """What `rows` asks, for `sinks.as_at.opened`."""
-    return tuple(load(f"publish_{name}") for name in ("schools", "counts", "known", "pupils"))
+    counts = (load(f"publish_{name}") for name in ("schools", "counts", "known"))
+    return (*counts, absence.of_enrolments("publish_pupils"))
 
 
 def publish(client: Client, layout: Layout, asked: Asked, file: Path, at: datetime | None = None) -> dict[str, Any]:
@@ -123,7 +128,7 @@ def publish(client: Client, layout: Layout, asked: Asked, file: Path, at: dateti
     `at`: the instant as at which `client` answers (`sinks.as_at.opened`, of the session dates of `span`); None: now.
     Each is replaced whole, so that whoever finds the file finds all of it.
     """
-    made = list(rows(client, layout, asked))
+    made = list(rows(client, layout, asked, at))
     text = as_csv(made, layout.columns)
     manifest = {
         "file": file.name, "sha256": sha256(text), "rows": len(made),
@@ -193,18 +198,17 @@ def _excluded(area: _Area, breakdown: str, first: date, last: date) -> frozenset
 
 
 def _add_pupils(
-    client: Client, asked: Asked, begin: date, authorities: Mapping[str, _Area], year: Mapping[_Place, _Figures]
-) -> None:
+    client: Client, asked: Asked, begin: date, authorities: Mapping[str, _Area], year: Mapping[_Place, _Figures],
+    at: datetime | None,
+) -> None:  # fmt: skip
     """Pupils of the year to date, asked once for all places that leave the same days out."""
     alike: dict[frozenset[date], set[_Area]] = {}
     for area, _ in year:
         alike.setdefault(_excluded(area, "YTD", begin, asked.last), set()).add(area)
+    pupils = absence.of_enrolments("publish_pupils")
     for excluded, areas in alike.items():
-        parameters = {
-            "first": begin.isoformat(), "last": asked.last.isoformat(), "las": list(asked.las),
-            "excluded": [day.isoformat() for day in sorted(excluded)],
-        }  # fmt: skip
-        for la_code, phase, *counts in client.query(load("publish_pupils"), parameters=parameters).result_rows:
+        parameters = absence.parameters(absence.Asked(begin, asked.last, asked.las), excluded, at=at)
+        for la_code, phase, *counts in client.query(pupils, parameters=parameters).result_rows:
             for area in areas.intersection(_above(authorities[la_code], asked.las)):
                 for kind in (phase, TOTAL):
                     year[area, kind].pupils += counts[0]

@@ -23,6 +23,7 @@ from sinks.statements import load
 __all__ = [
     "BASES",
     "GROUPINGS",
+    "YEAR_GROUPS",
     "Basis",
     "DayReport",
     "Grouping",
@@ -38,7 +39,8 @@ GROUPINGS: tuple[str, ...] = get_args(Grouping)
 Basis = Literal["statutory", "live"]
 #: Rule 17. statutory: registers and MIS only, every publication uses it; live: kiosks where a mark is missing or N.
 BASES: tuple[str, ...] = get_args(Basis)
-_YEAR_GROUPS = ("N1", "N2", "R", *map(str, range(1, 15)))
+#: In the order reports show them.
+YEAR_GROUPS: tuple[str, ...] = ("N1", "N2", "R", *map(str, range(1, 15)))
 _WITHOUT = {
     "school": "school not known",
     "trust": "in no trust",
@@ -190,6 +192,6 @@ def _sql(basis: str) -> str:
 
 def _order(by: Grouping | None) -> Callable[[Line], tuple[int, str, str]]:
     """Phases and year groups in their own order, the rest by name."""
-    own: tuple[str, ...] = {"phase": PHASES, "year-group": _YEAR_GROUPS}.get(by or "", ())
+    own: tuple[str, ...] = {"phase": PHASES, "year-group": YEAR_GROUPS}.get(by or "", ())
     places = {name: place for place, name in enumerate(own)}
     return lambda line: (places.get(line.key, len(own)), line.label, line.key)

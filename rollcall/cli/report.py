@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollcall.cli import _absence, _returns
 from rollcall.cli._as_at import AsAt
 
 if TYPE_CHECKING:
@@ -46,15 +47,15 @@ _IN_WORDS = (
 
 def register(app: typer.Typer) -> None:
     """Add `rollcall report`."""
-    reports = typer.Typer(
-        no_args_is_help=True, help="Attendance as tables: a day, by trust, LA, phase, school or year group."
-    )
+    reports = typer.Typer(no_args_is_help=True, help="Attendance as tables: a day, the absence of a period, returns.")
     reports.command(
         "day",
         epilog="Examples: [bold]rollcall report day --date 2025-09-10[/bold] gives the headline; "
         "[bold]--by school[/bold] a line per school; [bold]--all[/bold] counts every pupil of every school; "
         "[bold]--as-at '2025-09-10 18:00'[/bold] answers as known that evening.",
     )(day)
+    reports.command("absence", epilog=_absence.EXAMPLES)(_absence.absence)
+    reports.command("returns", epilog=_returns.EXAMPLES)(_returns.returns)
     app.add_typer(reports, name="report")
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib import resources
 
-__all__ = ["EXCLUDED", "ONS_CODES", "Excluded", "excluded_days"]
+__all__ = ["EXCLUDED", "ONS_CODES", "Excluded", "excluded_days", "excluded_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,11 @@ class Excluded:
         """Whether it is about the rows of a breakdown (any when empty) of a region or one of its authorities."""
         named = {"national": True, "regional": region_code in self.areas, "local": la_code in self.areas}[self.level]
         return named and (not self.breakdowns or not breakdown or breakdown in self.breakdowns)
+
+    def days(self, first: date, last: date) -> set[date]:
+        """Its days from `first` to `last`."""
+        all_days = (self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1))
+        return {day for day in all_days if first <= day <= last}
 
 
 def _read(name: str) -> list[dict[str, str]]:
@@ -59,10 +64,15 @@ def excluded_days(
 
     The nation has neither code, a region the one, an authority both.
     """
+    return {day for one in EXCLUDED if one.concerns(region_code, la_code, breakdown) for day in one.days(first, last)}
+
+
+def excluded_places(first: date, last: date, breakdown: str = "") -> set[tuple[str, date]]:
+    """(code of a region or authority, day) of the days that count in no row of that place, the nation's aside."""
     return {
-        day
+        (area, day)
         for one in EXCLUDED
-        if one.concerns(region_code, la_code, breakdown)
-        for number in range((one.last_day - one.first_day).days + 1)
-        if first <= (day := one.first_day + timedelta(days=number)) <= last
+        for area in one.areas
+        if one.concerns(area, area, breakdown)
+        for day in one.days(first, last)
     }

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.streams.conftest import kernels_compiled, rig, topics_made
+from tests.streams.conftest import kernels_compiled, rig, shared, topics_made, working
 
-__all__ = ["kernels_compiled", "rig", "topics_made"]
+__all__ = ["kernels_compiled", "rig", "shared", "topics_made", "working"]

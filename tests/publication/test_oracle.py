@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -92,6 +93,16 @@ def test_pupils_recounted_give_every_figure_of_the_cell(cells: list[Cell]) -> No
     assert [one.phase for one in cells] == ["Primary", "Secondary", "Special"]
     for cell in cells:
         agrees(allocate(cell))
+
+
+def test_whose_sessions_are_possible_is_on_roll_rule_20(cells: list[Cell]) -> None:
+    possible = [code.code for code in BY_CODE.values() if code.in_possible_sessions]
+    for cell in cells:
+        dealt = allocate(cell)
+        for number in range(len(cell.days)):
+            marked = np.isin(dealt.marks[number], possible).any(axis=0)
+            assert marked.any()
+            assert not (marked & ~dealt.on_roll[number]).any()
 
 
 def test_a_recount_sees_one_mark_one_school_and_one_pupil_too_many(cells: list[Cell]) -> None:

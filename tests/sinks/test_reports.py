@@ -162,7 +162,8 @@ def test_rule_19_no_sessions_no_rate() -> None:
 
 
 def test_rule_19_a_published_day_comes_out_as_published(clickhouse: Any) -> None:
-    """10 September 2025, national: sessions attended, authorised and unauthorised by phase, and the published rates.
+    """Acceptance fact 2, for 2025/26: the total pools the phases. 10 September 2025, national: sessions attended,
+    authorised and unauthorised by phase, and the published rates.
 
     Source: "Pupil attendance in schools", week 37 of 2025, Department for Education (Open Government Licence). The
     total is not the mean of the phases' rates.

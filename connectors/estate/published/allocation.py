@@ -3,8 +3,9 @@
 Pupils are numbered. The first `persistent` are the absentees: absent sessions go round that ring by a pointer that is
 carried over sessions and days, so that each is absent at least once, and nobody else ever is. Attending marks go to the
 other pupils with possible sessions first, from an offset that is carried too, so that each has at least one; what is
-left goes to absentees who are not absent in that session. Marks of no possible session go to the last pupils who have
-none. A pupil has one mark a session, or none: what a cell does not say is a missing mark, never an absence.
+left goes to absentees who are not absent in that session. Who has a possible session in a day is on roll, as far as
+the cell's own counts allow it: four of 454 do not. Marks of no possible session go to the last pupils who have none. A
+pupil has one mark a session, or none: what a cell does not say is a missing mark, never an absence.
 """
 
 from __future__ import annotations
@@ -63,9 +64,7 @@ def differences(dealt: Allocation) -> list[str]:
             if ours != theirs:
                 found.append(f"{_named(dealt.cell, day)}: {what} {ours}, not {theirs}")
     if dealt.cell.pupils is not None:
-        sessions = np.isin(dealt.marks, [code for code in BY_CODE if _is_absence(code) or _attends(code)]).sum(
-            axis=(0, 1)
-        )
+        sessions = _possible(dealt.marks).sum(axis=(0, 1))
         absences = np.isin(dealt.marks, [code for code in BY_CODE if _is_absence(code)]).sum(axis=(0, 1))
         pupils = (int((sessions > 0).sum()), int(((10 * absences >= sessions) & (sessions > 0)).sum()))
         if pupils != (dealt.cell.pupils, dealt.cell.persistent):
@@ -100,7 +99,7 @@ class _Dealer:
             if len(here) < day.enrolments:
                 raise ValueError(f"{_named(self._cell, day)}: {day.enrolments} on roll, {len(here)} pupils")
             on_roll[number] = ~reports
-            on_roll[number, here[: day.enrolments]] = True
+            on_roll[number, _marked_first(here, marks[number])[: day.enrolments]] = True
         return Allocation(self._cell, self._school, on_roll, marks)
 
     def _late_size(self) -> int:
@@ -127,22 +126,29 @@ class _Dealer:
         counts = dict(day.marks)
         ring = np.flatnonzero(reports[: self._absentees])
         others = self._absentees + np.flatnonzero(reports[self._absentees : self._with_possible])
-        room = len(ring) + len(others)
+        room = min(len(ring) + len(others), max(day.enrolments, _needed(day)))
         present = _present(counts, room)
         attending = _Pile({code: n for code, n in counts.items() if _attends(code)})
         absent = _Pile({code: n for code, n in counts.items() if _is_absence(code)})
         totals, absences = _halves(present, attending.left, absent.left, room, len(ring), _named(self._cell, day))
+        counts_of = [totals[session] - absences[session] for session in (0, 1)]
+        # The afternoon's go on where the morning's ended, but for no more pupils than are on roll that day.
+        later = min(max(day.enrolments - len(ring) - counts_of[1], 0), counts_of[0])
         for session in (0, 1):
             gone = _round(ring, self._ring, absences[session])
             self._ring = (self._ring + absences[session]) % max(len(ring), 1)
             marks[session, gone] = absent.take(absences[session])
-            there = np.ones(len(ring), np.bool_)
-            there[np.searchsorted(ring, np.sort(gone))] = False
-            in_turn = np.concatenate([_round(others, self._offset, len(others)), ring[there]])
-            count = totals[session] - absences[session]
-            self._offset = (self._offset + count) % max(len(others), 1)
+            # Whoever has a mark in the other session comes first.
+            twice = (
+                marks[0] != NONE if session else np.isin(np.arange(self._pupils), _round(ring, self._ring, absences[1]))
+            )
+            there = ring[~np.isin(ring, gone)]
+            there = there[np.argsort(~twice[there], kind="stable")]
+            in_turn = np.concatenate([_round(others, self._offset + session * later, len(others)), there])
+            count = counts_of[session]
             codes = np.concatenate([present[session], attending.take(count - len(present[session]))])
             marks[session, in_turn[:count]] = codes
+        self._offset = (self._offset + max(counts_of[0], later + counts_of[1])) % max(len(others), 1)
         self._see_every_school(day, reports, marks)
         rest = _Pile({code: n for code, n in counts.items() if not BY_CODE[code].in_possible_sessions})
         free = [np.flatnonzero(reports & (marks[session] == NONE))[::-1] for session in (0, 1)]
@@ -184,6 +190,12 @@ class _Pile:
         return self._codes[self._at - count : self._at]
 
 
+def _marked_first(here: Ints, marks: npt.NDArray[np.str_]) -> Ints:
+    """The same pupils, those with a possible session before the others: whose sessions count is on roll (rule 20)."""
+    possible = _possible(marks[:, here]).any(axis=0)
+    return np.concatenate([here[possible], here[~possible]])
+
+
 def _present(counts: dict[str, int], room: int) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]:
     """`/` in the morning and `\\` in the afternoon; what a session has no room for is dealt in the other (R2)."""
     morning, afternoon = counts.pop("/", 0), counts.pop("\\", 0)
@@ -220,6 +232,11 @@ def _halves(
 def _round(among: Ints, start: int, count: int) -> Ints:
     """`count` of `among`, from `start` on and on from the beginning again."""
     return among[(start + np.arange(count)) % max(len(among), 1)]
+
+
+def _possible(marks: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
+    """Which marks are of possible sessions."""
+    return np.isin(marks, [code for code in BY_CODE if BY_CODE[code].in_possible_sessions])
 
 
 def _attends(code: str) -> bool:

@@ -1,0 +1,208 @@
+"""Persistent and severe absence over a period, and bands of 5 per cent: of enrolments, by integers.
+
+An enrolment (school and pupil, rule 20) is persistently absent when it was absent for a tenth of its possible sessions
+or more, severely when for a half; of nothing possible it is none. Sums, thresholds and bands are made in one piece of
+SQL (absence_enrolments.sql) that published files and returns use too. Basis: statutory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal, NamedTuple, get_args
+
+from clickhouse_connect.driver.client import Client
+
+from rollcall.domain.clock import london_date, now
+from rollcall.domain.phases import PHASES
+from rollcall.domain.places import excluded_days, excluded_places
+from rollcall.errors import UsageError
+from sinks.as_at import Known, known
+from sinks.reports import YEAR_GROUPS, percent
+from sinks.statements import load
+
+__all__ = [
+    "BANDS",
+    "GROUPINGS",
+    "AbsenceReport",
+    "Asked",
+    "Grouping",
+    "Line",
+    "absence_report",
+    "check",
+    "of_enrolments",
+    "parameters",
+    "statements",
+]
+
+Grouping = Literal["trust", "la", "region", "phase", "la-phase", "school", "year-group"]
+GROUPINGS: tuple[str, ...] = get_args(Grouping)
+#: Bands of the share of possible sessions that were missed, in per cent: from, and below which; the last has no end.
+BANDS: tuple[str, ...] = (*(f"{low}-{low + 5}" for low in range(0, 50, 5)), "50+")
+#: Excluded days of a period are those of a year to date.
+_BREAKDOWN = "YTD"
+_WITHOUT = {"trust": "in no trust", "year-group": "not on roll"}
+
+
+class Asked(NamedTuple):
+    """Of which session dates (both inclusive), authorities (three-digit codes) and schools; all when empty.
+
+    `headline` counts the pupils and schools of rule 14; without it, everybody.
+    """
+
+    first: date
+    last: date
+    las: Sequence[str] = ()
+    urns: Sequence[int] = ()
+    headline: bool = True
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a report: counts of enrolments and of their sessions."""
+
+    key: str
+    label: str
+    #: Schools with such an enrolment, and schools that were open on some day of the period.
+    schools: int
+    schools_known: int
+    enrolments: int
+    possible: int
+    absent: int
+    persistent: int
+    severe: int
+    #: Of BANDS, enrolments with 20 possible sessions at least.
+    bands: tuple[int, ...]
+
+    @property
+    def banded(self) -> int:
+        """Enrolments that are in a band: with 20 possible sessions at least."""
+        return sum(self.bands)
+
+    def as_json(self) -> dict[str, Any]:
+        """Counts; rates in per cent, rounded half up to two decimals, None of nothing."""
+        names = ("key", "label", "schools", "schools_known", "enrolments", "possible", "absent", "persistent", "severe")
+        rates = {
+            "absence_rate": percent(self.absent, self.possible),
+            "persistent_rate": percent(self.persistent, self.enrolments),
+            "severe_rate": percent(self.severe, self.enrolments),
+        }
+        return {
+            **{name: getattr(self, name) for name in names},
+            **{name: None if rate is None else float(rate) for name, rate in rates.items()},
+            "banded": self.banded,
+            "bands": dict(zip(BANDS, self.bands, strict=True)),
+        }
+
+
+@dataclass(frozen=True)
+class AbsenceReport:
+    """A period: the total, a line per member of the grouping (none when no grouping was asked for)."""
+
+    asked: Asked
+    by: Grouping | None
+    total: Line
+    lines: tuple[Line, ...]
+    known: Known
+    #: Days that the Department leaves out of its series, of all places, and of some (a region's or authority's code).
+    left_out: tuple[date, ...] = field(default=())
+    left_out_there: tuple[tuple[str, date], ...] = field(default=())
+
+    def as_json(self) -> dict[str, Any]:
+        """The document `rollcall report absence --json` prints."""
+        return {
+            "from": self.asked.first.isoformat(),
+            "to": self.asked.last.isoformat(),
+            "basis": "statutory",
+            "scope": "headline" if self.asked.headline else "all",
+            "by": self.by,
+            "local_authorities": list(self.asked.las),
+            "schools": list(self.asked.urns),
+            **self.known.as_json(),
+            "days_left_out": [day.isoformat() for day in self.left_out],
+            "days_left_out_there": [[place, day.isoformat()] for place, day in self.left_out_there],
+            "total": self.total.as_json(),
+            "lines": [line.as_json() for line in self.lines],
+        }
+
+
+def absence_report(
+    client: Client, asked: Asked, by: Grouping | None = None, at: datetime | None = None
+) -> AbsenceReport:  # fmt: skip
+    """The report of a period, of the sessions that have begun.
+
+    An enrolment's place (school, trust, LA, region, phase) and year group are those of its last day that counts. Each
+    leaves out the days that its own authority does, so that lines add up. `at`: the instant as at which `client`
+    answers (`sinks.as_at.opened`); None: now. Raises UsageError for a grouping that there is none of.
+    """
+    check(by)
+    left_out = sorted(excluded_days(asked.first, asked.last, breakdown=_BREAKDOWN))
+    there = sorted(excluded_places(asked.first, asked.last, _BREAKDOWN))
+    rows = client.query(
+        of_enrolments("report_absence"),
+        parameters={**parameters(asked, left_out, there, at), "by": by or "all"},
+    ).result_rows
+    totals = [_line("", "total", counts) for is_total, _, _, *counts in rows if is_total]
+    lines = [
+        _line(key, label or _WITHOUT.get(by or "", "not known"), counts)
+        for is_total, key, label, *counts in rows
+        if not is_total
+    ]
+    return AbsenceReport(
+        asked=asked,
+        by=by,
+        total=totals[0] if totals else _line("", "total", [*[0] * 7, [0] * len(BANDS)]),
+        # Schools that sent nothing are of no year group.
+        lines=_in_order(by, [line for line in lines if line.enrolments or by != "year-group"]) if by else (),
+        known=known(client, at),
+        left_out=tuple(left_out),
+        left_out_there=tuple(there),
+    )
+
+
+def check(by: str | None) -> None:
+    """Raises UsageError for a grouping that there is none of."""
+    if by is not None and by not in GROUPINGS:
+        raise UsageError(f"absence is by {', '.join(GROUPINGS)}; not by {by}")
+
+
+def statements() -> tuple[str, ...]:
+    """What `absence_report` asks, for `sinks.as_at.opened`."""
+    return (of_enrolments("report_absence"),)
+
+
+def of_enrolments(name: str) -> str:
+    """A statement that reads `{enrolments}` (the sums, thresholds and band of each) or `{sessions}` (their marks)."""
+    text = load(name).replace("{enrolments}", load("absence_enrolments"))
+    return text.replace("{sessions}", load("absence_sessions"))
+
+
+def parameters(
+    asked: Asked, left_out: Collection[date], there: Collection[tuple[str, date]] = (), at: datetime | None = None
+) -> dict[str, Any]:
+    """The parameters of absence_sessions.sql: of sessions that had begun by `at` (None: by now)."""
+    return {
+        "first": asked.first.isoformat(),
+        "last": asked.last.isoformat(),
+        "today": london_date(at or now()).isoformat(),
+        "excluded": [day.isoformat() for day in sorted(left_out)],
+        "excluded_places": [(place, day.isoformat()) for place, day in sorted(there)],
+        "las": list(asked.las),
+        "urns": list(asked.urns),
+        "headline": int(asked.headline),
+    }
+
+
+def _line(key: str, label: str, counts: Sequence[Any]) -> Line:
+    schools, schools_known, enrolments, possible, absent, persistent, severe, bands = counts
+    return Line(
+        key, label, schools, schools_known, enrolments, possible, absent, persistent, severe, tuple(bands)
+    )  # fmt: skip
+
+
+def _in_order(by: Grouping, lines: list[Line]) -> tuple[Line, ...]:
+    """Phases and year groups in their own order, the rest by name."""
+    own: tuple[str, ...] = {"phase": PHASES, "year-group": YEAR_GROUPS}.get(by, ())
+    places = {name: place for place, name in enumerate(own)}
+    return tuple(sorted(lines, key=lambda line: (places.get(line.key, len(own)), line.label, line.key)))
