@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollcall.cli._as_at import AsAt
+from rollcall.cli._school import EPILOG, school
 
 if TYPE_CHECKING:
     from sinks.reports import DayReport, Line
@@ -47,7 +48,8 @@ _IN_WORDS = (
 def register(app: typer.Typer) -> None:
     """Add `rollcall report`."""
     reports = typer.Typer(
-        no_args_is_help=True, help="Attendance as tables: a day, by trust, LA, phase, school or year group."
+        no_args_is_help=True,
+        help="Attendance as tables: a day, by trust, LA, phase, school or year group; a school's page.",
     )
     reports.command(
         "day",
@@ -55,6 +57,7 @@ def register(app: typer.Typer) -> None:
         "[bold]--by school[/bold] a line per school; [bold]--all[/bold] counts every pupil of every school; "
         "[bold]--as-at '2025-09-10 18:00'[/bold] answers as known that evening.",
     )(day)
+    reports.command("school", epilog=EPILOG)(school)
     app.add_typer(reports, name="report")
 
 
