@@ -19,8 +19,7 @@ _DARK, _LIGHT = "#1d4f91", "#b35900"
 def line(name: str, title: str, labels: Sequence[str], values: Sequence[float | None]) -> str:
     """Percentages as points joined by a line; None leaves a gap. The axis begins where the lowest needs it."""
     told = [value for value in values if value is not None]
-    least = max(0, 5 * math.floor((min(told, default=0) - 1) / 5))
-    at = _Axis(least, 100, len(values))
+    at = _Axis(max(0.0, min(told, default=0.0) - 1), 100, len(values))
     parts, run = at.frame(labels), list[str]()
     for place, value in enumerate([*values, None]):
         if value is not None:
@@ -44,8 +43,7 @@ def bars(
     """Two percentages stacked upon each other: the lower plain, the upper striped. The axis begins at 0."""
     (lower, lower_values), (upper, upper_values) = parts_of
     pairs = [(low or 0.0, high or 0.0) for low, high in zip(lower_values, upper_values, strict=True)]
-    most = 5 * math.ceil(max(low + high for low, high in pairs) / 5 + 0.2)
-    at = _Axis(0, max(5, most), len(labels))
+    at = _Axis(0, 1.1 * max(low + high for low, high in pairs), len(labels))
     stripes = f"{name}-stripes"
     drawn = [
         f'<defs><pattern id="{stripes}" width="6" height="6" patternUnits="userSpaceOnUse" '
@@ -74,10 +72,12 @@ def bars(
 
 
 class _Axis:
-    """Where a value and a place are drawn."""
+    """Where a value and a place are drawn, on an axis of at most six whole ticks that holds `least` and `most`."""
 
     def __init__(self, least: float, most: float, places: int) -> None:
-        self._least, self._most = least, most
+        tick = next(one for one in (1, 2, 5, 10, 20, 25) if most - least <= 5 * one)
+        self._least, self._tick = tick * math.floor(least / tick), tick
+        self._most = tick * max(math.ceil(most / tick), 1)
         self.step = (_WIDTH - _LEFT - _RIGHT) / max(1, places)
 
     def x(self, place: int) -> float:
@@ -90,11 +90,10 @@ class _Axis:
     def frame(self, labels: Sequence[str]) -> list[str]:
         """Lines across with their percentages, and the labels below: every second, third, ... where they are many."""
         drawn = []
-        for tick in range(5):
-            value = self._least + (self._most - self._least) * tick / 4
+        for value in range(self._least, self._most + 1, self._tick):
             y = self.y(value)
             drawn.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d0d0d0"/>')
-            drawn.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g} %</text>')
+            drawn.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value} %</text>')
         every = math.ceil(56 / self.step)
         for place, label in enumerate(labels):
             if place % every == 0:

@@ -30,7 +30,8 @@ a {{ color: #1d4f91; }}
 nav ul {{ columns: 2; padding-left: 1.2rem; }}
 table {{ border-collapse: collapse; width: 100%; font-size: .9rem; }}
 caption {{ text-align: left; font-weight: 600; padding: .5rem 0; }}
-th, td {{ text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #767676; }}
+th, td {{ text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid #767676; }}
+th[scope=row] {{ white-space: nowrap; }}
 th.n, td.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
 .wide {{ overflow-x: auto; }}
 .wide:focus-visible, a:focus-visible {{ outline: 3px solid #b35900; outline-offset: 2px; }}
@@ -104,7 +105,7 @@ def _table(section: Section, heading: str) -> str:
     )
     return (
         f'<div class="wide" role="region" tabindex="0" aria-labelledby="{heading}"><table>'
-        f"<caption>{escape(section.title)}: {len(section.rows):,} rows</caption>"
+        f"<caption>{escape(section.title)}: {len(section.rows):,} row{'' if len(section.rows) == 1 else 's'}</caption>"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class Page:
 
     @property
     def _term(self) -> str:
-        return f"{self.report.term_name} term so far" if self.report.term_name else "the academic year so far"
+        return f"the {self.report.term_name} term so far" if self.report.term_name else "the academic year so far"
 
     def _day(self) -> Section:
         line = self.report.line
@@ -74,8 +73,9 @@ class Page:
             f"Attendance {_rate(line.attendance, line.possible)}: {line.attendance:,} of {line.possible:,} possible"
             f" sessions. Authorised absence {_rate(line.authorised, line.possible)}, unauthorised"
             f" {_rate(line.unauthorised, line.possible)}. Late: {line.late:,}.",
-            f"Missing: {line.missing_marks:,} marks and {line.missing_registers:,} registers; missing is neither absent"
-            f" nor present. Codes that no map knows: {line.unknown:,}. On roll: {line.pupils:,}.",
+            f"Missing: {_count(line.missing_marks, 'mark')} and {_count(line.missing_registers, 'register')};"
+            f" missing is neither absent nor present. Codes that no map knows: {line.unknown:,}."
+            f" On roll: {line.pupils:,}.",
         )
         rows = (
             (row["code"] or "no code known", _CATEGORIES.get(row["category"], row["category"].replace("_", " ")),
@@ -89,7 +89,8 @@ class Page:
         rows = self.report.unmarked
         return _listed(
             "Registers not taken", rows,
-            f"{len(rows):,} expected on the day have no mark that stands.", "None of the day.",
+            f"{_count(len(rows), 'register')} of the day, none of whose pupils has a mark that stands.",
+            "None of the day.",
             {"session": "Session", "group": "Group", "opens_at": "Opens", "closes_at": "Closes", "pupils": "Pupils"},
         )  # fmt: skip
 
@@ -134,13 +135,17 @@ class Page:
 
     def _weeks(self) -> Section:
         columns = (
-            ("Span", False), ("From", False), ("Days", True), ("Possible", True), ("Attendance", True),
+            ("Span", False), ("Days", True), ("Possible", True), ("Attendance", True),
             ("Authorised", True), ("Unauthorised", True), ("Late", True), ("Unknown", True), ("Missing", True),
             ("Coverage", True),
         )  # fmt: skip
         report = self.report
         term = [(f"{report.term_name} term", report.term)] if report.term_name else []
-        spans = [*(("Week", week) for week in report.weeks), *term, ("Academic year", report.year)]
+        spans = [
+            *((f"From {_short(week.first)}", week) for week in report.weeks),
+            *term,
+            ("Academic year", report.year),
+        ]
         said = (
             "Sessions are added up, and a rate is made of the sum. Every day counts that the school was open; the "
             "Department's own series leaves some days out.",
@@ -157,7 +162,13 @@ class Page:
             " possible sessions.",
         )
         rows = [
-            {**asdict(one), "rate": _rate(one.absent, one.possible), "to_go": one.to_go or ""} for one in report.near
+            {
+                **asdict(one),
+                "pupil_id": str(one.pupil_id),
+                "rate": _rate(one.absent, one.possible),
+                "to_go": one.to_go or "",
+            }
+            for one in report.near
         ]
         names = {"pupil_id": "Pupil", "year_group": "Year group", "standing": "Standing", "absent": "Absent",
                  "possible": "Possible", "rate": "Absence", "to_go": "Sessions to the threshold"}  # fmt: skip
@@ -201,7 +212,8 @@ def _explained(one: MisRates) -> list[str]:
         f" {_rate(one.held.attendance, one.held.possible)} by what we hold of it for them."
     ]
     said += [
-        f"Code {code.code}: {code.theirs:,} there, {code.ours:,} held; {code.pupils:,} pupils differ."
+        f"Code {code.code}: {code.theirs:,} there, {code.ours:,} held;"
+        f" it is another number for {_count(code.pupils, 'pupil')}."
         for code in one.codes
     ]
     if not one.codes:
@@ -222,8 +234,13 @@ def _explained(one: MisRates) -> list[str]:
 def _listed(title: str, rows: Sequence[dict[str, Any]], some: str, none: str, names: dict[str, str]) -> Section:
     if not rows:
         return Section(title, (none,))
-    columns = tuple((heading, isinstance(rows[0][name], int | Decimal)) for name, heading in names.items())
+    columns = tuple((heading, _numeric([row[name] for row in rows])) for name, heading in names.items())
     return Section(title, (some,), columns, tuple(_cells(row[name] for name in names) for row in rows))
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    told = [value for value in values if value != ""]
+    return bool(told) and all(isinstance(value, int) or str(value).endswith(" %") for value in told)
 
 
 def _cells(values: Iterable[Any]) -> tuple[str, ...]:
@@ -232,10 +249,14 @@ def _cells(values: Iterable[Any]) -> tuple[str, ...]:
 
 def _span(name: str, one: Sums) -> tuple[str, ...]:
     return (
-        name, _short(one.first), f"{one.days:,}", f"{one.possible:,}", _rate(one.attendance, one.possible),
+        name, f"{one.days:,}", f"{one.possible:,}", _rate(one.attendance, one.possible),
         _rate(one.authorised, one.possible), _rate(one.unauthorised, one.possible), f"{one.late:,}",
         f"{one.unknown:,}", f"{one.missing:,}", _rate(one.marks, one.marks + one.missing),
     )  # fmt: skip
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _coverage(one: Sums) -> str:
