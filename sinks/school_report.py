@@ -155,7 +155,7 @@ def school_report(
         raise UsageError(f"school {urn} is not known: rollcall reference load gias, or a school of another URN")
     term_first = about["term_first"] if about["terms"] else year_first
     monday = day - timedelta(days=day.weekday())
-    lines = day_report(client, day, "school", headline, "statutory", at).lines
+    lines = day_report(client, day, "school", headline, "statutory", at, [urn]).lines
     nothing = Line(str(urn), about["school_name"], *[0] * 12)
     days = [Sums(row.pop("session_date"), day, 1, **row) for row in _ask(client, "days", place)]
     pupils = [(row, _standing(row["possible"], row["absent"], near)) for row in _ask(client, "pupils", place)]
