@@ -141,8 +141,8 @@ def day_report(
     """The report of one session date, of the sessions that have begun, on one of the bases of rule 17.
 
     `headline` counts what rule 14 counts; without it, everybody. Schools, trusts, LAs and phases are those of the date
-    (rule 12). `at`: the instant as at which `client` answers (`sinks.as_at.opened`); None: now. `urns`: of these schools
-    alone; of all when empty. Raises UsageError for a grouping or a basis that there is none of.
+    (rule 12). `at`: the instant as at which `client` answers (`sinks.as_at.opened`); None: now. `urns`: of these
+    schools alone; of all when empty. Raises UsageError for a grouping or a basis that there is none of.
     """
     check(by, basis)
     asked = {"day": day, "by": by or "all", "headline": int(headline), "urns": list(urns)}
