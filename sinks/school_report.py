@@ -22,10 +22,8 @@ from sinks.reports import Line, day_report, percent
 from sinks.reports import statements as day_statements
 from sinks.statements import load
 
-__all__ = ["NEAR", "N_MAY_STAND", "Pupil", "SchoolReport", "Sums", "code_scheme", "school_report", "span", "statements"]
+__all__ = ["N_MAY_STAND", "Pupil", "SchoolReport", "Sums", "code_scheme", "school_report", "span", "statements"]
 
-#: A pupil is near a threshold when so many more sessions of absence would reach it: two school days.
-NEAR = 4
 #: Rule 20: of fewer possible sessions nothing is said of who is near.
 _LEAST_POSSIBLE = 20
 #: School days in which an N may stand, as question_unexplained.sql has it.
@@ -144,10 +142,11 @@ class SchoolReport:
 
 
 def school_report(
-    client: Client, urn: int, day: date, headline: bool = False, near: int = NEAR, at: datetime | None = None
+    client: Client, urn: int, day: date, headline: bool, near: int, at: datetime | None = None
 ) -> SchoolReport:
-    """The page of a school on a session date. `at`: the instant as at which `client` answers (`sinks.as_at.opened`, of
-    the dates of `span`); None: now. Raises UsageError for a school that nobody told us of."""
+    """The page of a school on a session date. `near`: a pupil is near a threshold when so many more sessions of absence
+    would reach it. `at`: the instant as at which `client` answers (`sinks.as_at.opened`, of the dates of `span`); None:
+    now. Raises UsageError for a school that nobody told us of."""
     year_first, _ = span(day)
     place: dict[str, Any] = {"urn": urn, "day": day, "first": year_first, "last": day, "headline": int(headline)}
     (about,) = _ask(client, "about", place)

@@ -16,8 +16,9 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 16, 44
 _DARK, _LIGHT = "#1d4f91", "#b35900"
 
 
-def line(name: str, title: str, labels: Sequence[str], values: Sequence[float | None]) -> str:
-    """Percentages as points joined by a line; None leaves a gap. The axis begins where the lowest needs it."""
+def line(name: str, title: str, labels: Sequence[str], values: Sequence[float | None], shown: Sequence[str]) -> str:
+    """Percentages as points joined by a line; None leaves a gap. The axis begins where the lowest needs it. `shown`:
+    what stands at each point."""
     told = [value for value in values if value is not None]
     at = _Axis(max(0.0, min(told, default=0.0) - 1), 100, len(values))
     parts, run = at.frame(labels), list[str]()
@@ -31,16 +32,18 @@ def line(name: str, title: str, labels: Sequence[str], values: Sequence[float | 
         if value is not None:
             x, y = at.x(place), at.y(value)
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{_DARK}"/>')
-            parts.append(f'<text x="{x:.1f}" y="{y - 9:.1f}" text-anchor="middle">{value:.1f}</text>')
+            parts.append(f'<text x="{x:.1f}" y="{y - 9:.1f}" text-anchor="middle">{escape(shown[place])}</text>')
     points = zip(labels, values, strict=True)
     words = "; ".join(f"{label}: {'none' if value is None else f'{value:.2f} %'}" for label, value in points)
     return _svg(name, title, words, parts)
 
 
 def bars(
-    name: str, title: str, labels: Sequence[str], parts_of: Sequence[tuple[str, Sequence[float | None]]]
+    name: str, title: str, labels: Sequence[str], parts_of: Sequence[tuple[str, Sequence[float | None]]],
+    shown: Sequence[str],
 ) -> str:  # fmt: skip
-    """Two percentages stacked upon each other: the lower plain, the upper striped. The axis begins at 0."""
+    """Two percentages stacked upon each other: the lower plain, the upper striped. The axis begins at 0.
+    `shown`: what stands above each."""
     (lower, lower_values), (upper, upper_values) = parts_of
     pairs = [(low or 0.0, high or 0.0) for low, high in zip(lower_values, upper_values, strict=True)]
     at = _Axis(0, 1.1 * max(low + high for low, high in pairs), len(labels))
@@ -58,7 +61,7 @@ def bars(
             f'<rect x="{x:.1f}" y="{middle:.1f}" width="{width:.1f}" height="{at.y(0) - middle:.1f}" fill="{_DARK}"/>',
             f'<rect x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{middle - top:.1f}" fill="url(#{stripes})" '
             f'stroke="{_LIGHT}"/>',
-            f'<text x="{at.x(place):.1f}" y="{top - 6:.1f}" text-anchor="middle">{low + high:.1f}</text>',
+            f'<text x="{at.x(place):.1f}" y="{top - 6:.1f}" text-anchor="middle">{escape(shown[place])}</text>',
         ]
     for place, (said, fill) in enumerate(((lower, _DARK), (upper, f"url(#{stripes})"))):
         x = _LEFT + 8 + 150 * place

@@ -22,15 +22,15 @@ _FRAME = """<!DOCTYPE html>
 <title>{title}</title>
 <style>
 body {{ font: 1rem/1.5 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; background: #fff; margin: 0 auto;
-  padding: 1rem; max-width: 62rem; }}
+  padding: 1rem; max-width: 66rem; }}
 h1 {{ font-size: 1.6rem; line-height: 1.25; }}
 h2 {{ font-size: 1.2rem; margin: 2rem 0 .25rem; border-bottom: 2px solid #1d4f91; }}
 a {{ color: #1d4f91; }}
 .made {{ color: #444; margin: 0; }}
 nav ul {{ columns: 2; padding-left: 1.2rem; }}
-table {{ border-collapse: collapse; width: 100%; font-size: .9rem; }}
+table {{ border-collapse: collapse; width: 100%; font-size: .85rem; }}
 caption {{ text-align: left; font-weight: 600; padding: .5rem 0; }}
-th, td {{ text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid #767676; }}
+th, td {{ text-align: left; vertical-align: top; padding: .3rem .4rem; border-bottom: 1px solid #767676; }}
 th[scope=row] {{ white-space: nowrap; }}
 th.n, td.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
 .wide {{ overflow-x: auto; }}
@@ -43,6 +43,7 @@ svg text {{ font-size: 12px; fill: #1a1a1a; }}
   body {{ max-width: none; padding: 0; font-size: 10pt; }}
   nav {{ display: none; }}
   .wide {{ overflow: visible; }}
+  table {{ font-size: 8pt; }}
   thead {{ display: table-header-group; }}
   tr {{ break-inside: avoid; }}
   h2 {{ break-after: avoid; }}
@@ -111,17 +112,25 @@ def _table(section: Section, heading: str) -> str:
 
 
 def _figure(page: Page, plot: str) -> str:
-    weeks = [week.as_json() for week in page.report.weeks]
-    labels = [f"{week['first'].day} {week['first']:%b}" for week in weeks]
+    from sinks.reports import percent
 
-    def rates(name: str) -> list[float | None]:
-        return [week[f"{name}_rate"] for week in weeks]
+    weeks = page.report.weeks
+    rates = [week.as_json() for week in weeks]
+    labels = [f"{week.first.day} {week.first:%b}" for week in weeks]
+
+    def of(name: str) -> list[float | None]:
+        return [week[f"{name}_rate"] for week in rates]
+
+    def shown(name: str) -> list[str]:
+        """To one decimal, rounded half up from the counts (rule 19)."""
+        told = [percent(getattr(week, name), week.possible, 1) for week in weeks]
+        return ["" if one is None else str(one) for one in told]
 
     if plot == "attendance":
         title = "Attendance by week, per cent of possible sessions"
-        drawn = _plots.line("attendance", title, labels, rates("attendance"))
+        drawn = _plots.line(plot, title, labels, of("attendance"), shown("attendance"))
     else:
         title = "Absence by week, per cent of possible sessions"
-        stacked = [("authorised", rates("authorised")), ("unauthorised", rates("unauthorised"))]
-        drawn = _plots.bars("absence", title, labels, stacked)
+        stacked = [("authorised", of("authorised")), ("unauthorised", of("unauthorised"))]
+        drawn = _plots.bars(plot, title, labels, stacked, shown("absence"))
     return f"<figure><figcaption>{escape(title)}</figcaption>{drawn}</figure>"

@@ -266,6 +266,12 @@ def test_the_file_is_whole_accessible_and_needs_nothing_from_elsewhere(page: str
     assert not re.search(r"https?:|//\w|url\((?!#)|@import", page.replace(namespace, ""))
 
 
+def test_rule_19_what_stands_in_a_plot_is_rounded_once_and_half_up(document: Any, page: str) -> None:
+    """56 of 58 sessions are 96.55 to two decimals, and 96.6 to one."""
+    assert [(week["attendance"], week["possible"]) for week in document["weeks"]] == [(24, 50), (43, 52), (56, 58)]
+    assert re.findall(r">(\d+\.\d)</text>", page) == ["48.0", "82.7", "96.6", "52.0", "17.3", "3.4"]
+
+
 def test_the_mis_is_said_to_have_given_nothing_where_it_was_not_asked_or_cannot_be(
     document: Any, page: str, printed: str
 ) -> None:
