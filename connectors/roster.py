@@ -59,6 +59,8 @@ class Listed:
     born: date | None
     enrolments: Sequence[Enrolled]
     groups: Sequence[Member] = ()
+    #: Code of the authority in whose area the pupil lives; empty when the source does not say.
+    residence_la_code: str = ""
 
 
 def roster(pull: Pull, source: str, listed: Iterable[Listed], today: date) -> dict[str, Any]:
@@ -116,6 +118,7 @@ def _pupil(listed: Listed, year_began: date) -> dict[str, Any]:
         "groups": [
             {"group_id": one.group_id, **_times(one.first_day, one.last_day, year_began)} for one in listed.groups
         ],
+        **({"residence_la_code": listed.residence_la_code} if listed.residence_la_code else {}),
     }
 
 
@@ -137,6 +140,8 @@ def _times(first_day: date | None, last_day: date | None, year_began: date) -> d
 
 def _join(known: dict[str, Any], other: dict[str, Any]) -> None:
     known["enrolments"] = _once([*known["enrolments"], *other["enrolments"]], "first_day")
+    if "residence_la_code" in other:
+        known.setdefault("residence_la_code", other["residence_la_code"])
     known["groups"] = _once([*known["groups"], *other["groups"]], "group_id", "first_day", "last_day")
 
 

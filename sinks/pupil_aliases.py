@@ -53,6 +53,8 @@ class Enrolled(NamedTuple):
     last_day: date
     status: str
     year_group: str
+    #: Of the authority in whose area the pupil lives; empty when nobody says.
+    residence_la_code: str = ""
 
 
 def history(client: Client, pupils: Sequence[int] = ()) -> list[Published]:

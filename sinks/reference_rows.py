@@ -52,6 +52,7 @@ TABLES: dict[str, pa.Schema] = {
             "boarder": pa.bool_(),
             "part_time": pa.bool_(),
             "in_scope": pa.bool_(),
+            "residence_la_code": pa.string(),
         }
     ),
     "group_membership": pa.schema(
@@ -279,9 +280,10 @@ def _roster(rows: Rows, record: Mapping[str, Any], taken_at: datetime, known: di
     for pupil in pupils:
         for entry in pupil.entries:
             age = min(max(entry["age_31_august"], 0), 255)
+            lives_in = entry.get("residence_la_code") or ""
             for spell in entry["enrolments"]:
                 year = spell["year_group"]
-                facts = (spell["boarder"], spell["part_time"], in_scope(age, year))
+                facts = (spell["boarder"], spell["part_time"], in_scope(age, year), lives_in)
                 rows["enrolment"].append(
                     (urn, taken_at, pupil.pupil_id, *_span(spell), spell["status"], year, age, *facts)
                 )

@@ -49,6 +49,7 @@ HEADINGS: Mapping[str, frozenset[str]] = {
         "year_group": "yeargroup currentncyear ncyear",
         "boarder": "boarder",
         "part_time": "parttime",
+        "residence": "laofresidence residencelacode homelacode homela",
         "group": "group groupid groupname registrationgroup regform",
     }.items()
 }

@@ -31,6 +31,7 @@ class _Pupil:
     refs: list[PupilReference]
     born: date | None = None
     year_group: str = ""
+    residence: str = ""
     enrolments: list[Enrolled] = field(default_factory=list)
     groups: list[Member] = field(default_factory=list)
 
@@ -54,6 +55,7 @@ def listed(files: Mapping[str, Export], source: Source, pupil_scheme: str, upn_k
         one.refs = rosters.references(own.scheme, own.ref, row.get("mis", "").strip(), upn, upn_key)
         one.born = _day(row, how, "born")
         one.year_group = row.get("year_group", "")
+        one.residence = row.get("residence", "").strip()
         if ENROLMENTS not in files:
             one.enrolments.append(_enrolled(row, how, one.year_group))
         if GROUPS not in files:
@@ -69,7 +71,7 @@ def listed(files: Mapping[str, Export], source: Source, pupil_scheme: str, upn_k
     for kind, use in ((PUPILS, of_pupil), (ENROLMENTS, of_enrolment), (GROUPS, of_group)):
         if kind in files:
             _each(files[kind], source, pupil_scheme, use)
-    return [Listed(one.refs, one.born, one.enrolments, one.groups) for one in pupils.values()]
+    return [Listed(one.refs, one.born, one.enrolments, one.groups, one.residence) for one in pupils.values()]
 
 
 def demand_readable(export: Export, source: Source, pupil_scheme: str, upn_key: UpnKey) -> None:

@@ -45,7 +45,7 @@ _ARBOR = (
 )  # fmt: skip
 _PUPILS = (
     "PersonID", "UPN", "MisId", "Surname", "Forename", "DateOfBirth", "EnrolmentStatus", "AdmissionDate", "LeavingDate",
-    "CurrentNCYear", "RegForm", "Boarder", "PartTime",
+    "CurrentNCYear", "RegForm", "Boarder", "PartTime", "HomeLACode",
 )  # fmt: skip
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -186,6 +186,7 @@ class CsvDropFolder(Serving):
                 f"{first:%d/%m/%Y}", "" if last is None else f"{last:%d/%m/%Y}",
                 year_name(int(pupils.year[row])), pupils.group(row),
                 "yes" if flags & BOARDER else "no", "yes" if flags & PART_TIME else "no",
+                pupils.residence(row, school),
             ]  # fmt: skip
 
     def _of(self, school: School) -> Path:

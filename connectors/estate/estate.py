@@ -269,7 +269,7 @@ class Estate:
         definite = [entry.raw_code for entry in self._definite(day)]
         script.end = merge_ends(posted, pulled, definite)
         if self.upheavals is not None:
-            self.upheavals.rewrite(self, script.end, script.submissions)
+            self.upheavals.rewrite(self, day, script.end, script.submissions)
         return script
 
     def _definite(self, day: date) -> list[Any]:

@@ -50,7 +50,7 @@ class World:
     systems: Mapping[int, str] = field(default_factory=dict)
     #: urn -> the lessons, in order, of which the best mark counts for the morning where nothing else stands (rule 7).
     windows: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    #: Schools whose roster came when marks had come already: those refused for it were sent again.
+    #: Schools whose roster, or part of it, came when marks had come already: those refused for it were sent again.
     late: frozenset[int] = frozenset()
 
     @cached_property
@@ -88,6 +88,7 @@ class World:
 
 def world_of(estate: Estate, refs: PupilRefs) -> World:
     """The world of an estate. `refs` keys the UPNs as the edge does; pupils are named by their row."""
+    turned = estate.upheavals
     opened = cache(estate.calendar.open)  # asked once a mark, of a few days
     pupils: dict[tuple[int, str, str], Known] = {}
     enrolments: dict[tuple[int, Hashable], list[tuple[date, date | None]]] = {}
@@ -96,6 +97,8 @@ def world_of(estate: Estate, refs: PupilRefs) -> World:
         keyed = [refs(upn) for upn in estate.upns(school)]
         carried = Counter(keyed)
         for row, named in zip(rows, keyed, strict=True):
+            if turned and row in turned.away:
+                continue
             flags = int(estate.pupils.flags[row])
             findings = tuple(
                 name for flag, name in ((UPN_INVALID, "upn_invalid"), (UPN_SHARED, "upn_shared")) if flags & flag
@@ -107,7 +110,6 @@ def world_of(estate: Estate, refs: PupilRefs) -> World:
                 pupils[school.urn, school.make, school.pupil_id(row)] = known
             pupils[school.urn, *named] = Known(None, findings) if carried[named] > 1 else known
             enrolments[school.urn, row] = [estate.pupils.enrolled(row, estate.dates[0])]
-    turned = estate.upheavals
     if turned is not None:
         _add_numbers(estate, turned, pupils, enrolments)
     lives: dict[int, tuple[date | None, date | None]] = {}
@@ -124,7 +126,7 @@ def world_of(estate: Estate, refs: PupilRefs) -> World:
         aliases=turned.alias if turned else {},
         systems={turned.moved.urn: turned.system} if turned and turned.moved else {},
         windows=turned.windows if turned else {},
-        late=frozenset([turned.late.urn] if turned and turned.late else []),
+        late=frozenset(school.urn for school in (turned.late, turned.away_from) if school) if turned else frozenset(),
     )
 
 

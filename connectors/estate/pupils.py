@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.estate.frequencies import BANDS, NOT_POSSIBLE, OVERALL_ABSENCE, SEVERE_WIDTH, family
-from connectors.estate.schools import School
+from connectors.estate.schools import LAS, School
 
 __all__ = [
     "BOARDER",
@@ -107,6 +107,12 @@ class Pupils:
     def born(self, pupil: int, day: date) -> date:
         """Date of birth, of the age that the year group of the academic year of `day` has."""
         return date(academic_year_of(day) - (int(self.year[pupil]) + 4) - 1, 10, 1 + pupil % 28)
+
+    def residence(self, pupil: int, school: School) -> str:
+        """Code of the authority in whose area the pupil lives: for one of twelve another than the school's."""
+        codes = [la[0] for la in LAS]
+        away = int(self.ticket[pupil] * 12_000) % 12 == 0
+        return codes[(codes.index(school.la_code) + 1) % len(codes)] if away else school.la_code
 
     def census_status(self, pupil: int) -> str:
         """The school census' enrolment status: C current (single), M main and S subsidiary of a dual registration."""

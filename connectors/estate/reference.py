@@ -6,7 +6,7 @@ schools' rosters come through their MIS connector, unless asked for: loads that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -169,8 +169,13 @@ def expected_registers(estate: Estate, school: School, day: date, taken_at: date
     return {"urn": school.urn, "source": "trust", "taken_at": taken_at, "registers": registers}
 
 
-def roster(estate: Estate, school: School, refs: PupilRefs, taken_at: datetime) -> dict[str, Any]:
-    """The record of `reference.roster.v1`: every pupil the school knows, also who left or is not admitted yet."""
+def roster(
+    estate: Estate, school: School, refs: PupilRefs, taken_at: datetime, without: Collection[int] = ()
+) -> dict[str, Any]:
+    """The record of `reference.roster.v1`: every pupil the school knows, also who left or is not admitted yet.
+
+    Without those of the rows `without`, and those who are on no roster yet.
+    """
     pupils, day = estate.pupils, estate.dates[0]
     entries = []
     for row, upn in zip(pupils.of(school), estate.upns(school), strict=True):
@@ -185,6 +190,7 @@ def roster(estate: Estate, school: School, refs: PupilRefs, taken_at: datetime) 
             {
                 "refs": [{"scheme": scheme, "ref": ref} for scheme, ref in named],
                 "age_31_august": int(pupils.year[row]) + 4,
+                "residence_la_code": pupils.residence(row, school),
                 "enrolments": [
                     {
                         "first_day": first,
@@ -200,6 +206,9 @@ def roster(estate: Estate, school: School, refs: PupilRefs, taken_at: datetime) 
         )
     if estate.upheavals is not None:
         entries = _turned(estate.upheavals, school, list(pupils.of(school)), entries)
+        without = {*without, *estate.upheavals.away}
+    away = {at for at, row in enumerate(pupils.of(school)) if row in without}
+    entries = [entry for at, entry in enumerate(entries) if at not in away]
     source = school.make if school.pulled else "trust"
     return {"urn": school.urn, "source": source, "taken_at": taken_at, "pupils": entries}
 

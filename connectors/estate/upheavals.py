@@ -10,6 +10,11 @@
     lessons    a school takes no registers of its mornings but of their first lessons; its own rule says so (rule 7)
 
 Each is at a school that posts registers, no two at one but for the children. An estate too small for one goes without.
+
+Over several days (`Upheavals.lasting`) some hold all the time: every day the new system speaks from noon on, mornings
+follow from lessons, and a child has its second number in the afternoon.
+
+    away       pupils who are on no roster until somebody says so (`back`): what is sent of them waits, and heals
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from connectors.estate import direct
 from connectors.estate.day import CODES, NO_MARK, draw_day
 from connectors.estate.messages import SentMark, Submission
 from connectors.estate.pulled import LESSON_PERIODS
+from connectors.estate.pupils import UPN_SHARED
 from connectors.estate.registers import groups_of
 from connectors.estate.schools import FIRST_URN, SOURCES, School
 from connectors.publisher import Delivery, Publisher
@@ -39,6 +45,8 @@ __all__ = ["COVER", "Child", "Upheavals", "until"]
 
 #: The system of the deletion that overtakes its mark.
 COVER = "cover-desk"
+#: Groups whose pupils are on no roster at first.
+_AWAY = 3
 #: So many pupils of a group are in what the two schools of a conversion send of each other's days.
 _FEW = 8
 _RULE, _LESSON_RULE = "new_system", "roll_call"
@@ -75,6 +83,9 @@ class Upheavals:
     merged: Child | None = None
     split: Child | None = None
     by_lessons: School | None = None
+    #: Pupils who are on no roster yet, by row, and their school.
+    away: frozenset[int] = frozenset()
+    away_from: School | None = None
 
     @classmethod
     def at(cls, estate: Estate, without: Collection[int] = ()) -> Upheavals:
@@ -84,11 +95,7 @@ class Upheavals:
         if len(estate.dates) != 1:
             raise ValueError("upheavals are of an estate of one day")
         day = estate.dates[0]
-        posting = [
-            school
-            for school in sorted(estate.schools, key=lambda school: (school.pupils, school.urn))
-            if not school.pulled and school.phase in ("Primary", "Secondary", "Special")
-        ]
+        posting = _posting(estate)
         by_own_ids = [school for school in posting if school.pupil_scheme == "mis"]
         late = next((school for school in by_own_ids if school.urn not in without), None)
         numbered = next((school for school in by_own_ids if school != late), None)
@@ -108,19 +115,43 @@ class Upheavals:
                 establishment_type="Community school", trust_id=None, trust_name=None,
             ),
             moved=moved,
-            system=next(name for name in SOURCES if moved is None or name != moved.source),
-            merged=None if merged is None or numbered is None
-            else Child(numbered, merged, f"T{estate.pupils.mis_id(merged)}", total),
+            system=_another(moved),
+            merged=None if merged is None or numbered is None else _second(estate, numbered, merged),
             split=None if split is None or numbered is None
             else Child(numbered, split, f"L{estate.pupils.mis_id(split)}", total + 1),
             by_lessons=by_lessons,
         )  # fmt: skip
 
+    @classmethod
+    def lasting(cls, estate: Estate) -> Upheavals:
+        """What holds on each of an estate's days; in a small one the same school may have several."""
+        posting = _posting(estate)
+        by_own_ids = next((school for school in posting if school.pupil_scheme == "mis"), None)
+        by_lessons = next((school for school in posting if school.lessons), None)
+        moved = next((school for school in posting if school not in (by_own_ids, by_lessons)), None)
+        row = next(iter(_ordinary(estate, by_own_ids)), None) if by_own_ids else None
+        groups = [rows for _, rows in groups_of(estate.pupils, by_own_ids)][-_AWAY:] if by_own_ids else []
+        return cls(
+            day=estate.dates[0],
+            moved=moved,
+            system=_another(moved),
+            merged=None if row is None or by_own_ids is None else _second(estate, by_own_ids, row),
+            by_lessons=by_lessons,
+            away=frozenset(
+                one for rows in groups for one in rows if one != row and not estate.pupils.flags[one] & UPN_SHARED
+            ),
+            away_from=by_own_ids,
+        )
+
     # ---- what is said
 
-    def rewrite(self, estate: Estate, end: dict[tuple[int, int, date, str], str], submissions: list[list[Submission]]
+    def rewrite(self, estate: Estate, day: date, end: dict[tuple[int, int, date, str], str],
+        submissions: list[list[Submission]],
     ) -> None:  # fmt: skip
-        """Change what the schools send, tick by tick, and what must stand in the end."""
+        """Change what the schools send on a day, tick by tick, and what must stand of it in the end."""
+        if day != self.day:
+            replace(self, day=day).rewrite(estate, day, end, submissions)
+            return
         for child, first in ((self.merged, 2), (self.split, 0)):
             if child is not None:
                 for submission in _of(child.school, submissions[first:]):
@@ -240,6 +271,10 @@ class Upheavals:
         """The document by which they do."""
         return (LessonRule(_LESSON_RULE, am=_MORNING),)
 
+    def back(self, count: int) -> Upheavals:
+        """The same with so many fewer pupils away."""
+        return replace(self, away=frozenset(sorted(self.away)[count:]))
+
     def put_early_deletion(self, estate: Estate, client: Mapping[str, Any], registry_url: str) -> int:
         """Put a deletion on its topic, and then the mark that it deletes. Returns how many messages."""
         if self.late is None or not (rows := list(_ordinary(estate, self.late))):
@@ -272,6 +307,24 @@ class Upheavals:
 def until(spells: list[tuple[date, date | None]], last: date) -> list[tuple[date, date | None]]:
     """Enrolments that end on a day at the latest."""
     return [(first, last if end is None else min(end, last)) for first, end in spells if first <= last]
+
+
+def _posting(estate: Estate) -> list[School]:
+    """Schools that post registers and have sessions of all pupils, the smallest first."""
+    return [
+        school
+        for school in sorted(estate.schools, key=lambda school: (school.pupils, school.urn))
+        if not school.pulled and school.phase in ("Primary", "Secondary", "Special")
+    ]
+
+
+def _another(school: School | None) -> str:
+    """A register system that the school has not."""
+    return next(name for name in SOURCES if school is None or name != school.source)
+
+
+def _second(estate: Estate, school: School, row: int) -> Child:
+    return Child(school, row, f"T{estate.pupils.mis_id(row)}", len(estate.pupils))
 
 
 def _of(school: School, ticks: list[list[Submission]]) -> list[Submission]:

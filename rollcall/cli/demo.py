@@ -77,7 +77,7 @@ def _show(found: Found, day: Day, keep: bool) -> None:
 
     from rollcall.cli import report
 
-    report.show(replace(found.report, exceptions={}, quarantined={}))  # they follow, with what they are
+    report.show(replace(found.asked.report, exceptions={}, quarantined={}))  # they follow, with what they are
     told = ", ".join(f"{count} by {make}" for make, count in sorted(found.makes.items(), key=lambda one: -one[1]))
     typer.echo(f"\nHow their marks came, in schools: {told}")
     _show_missing(found)
@@ -94,13 +94,13 @@ def _show_missing(found: Found) -> None:
     from rich.console import Console
 
     console = Console()
-    registers = sum(len(one[2]) for one in found.missing)
+    registers = sum(len(one[2]) for one in found.asked.missing)
     console.print(f"\nMissing: {registers} registers that were expected and never came", style="bold")
-    for school, urn, which, pupils in found.missing[:_SCHOOLS_SHOWN]:
+    for school, urn, which, pupils in found.asked.missing[:_SCHOOLS_SHOWN]:
         named = ", ".join(which[:6]) + (f" and {len(which) - 6} more" if len(which) > 6 else "")
         console.print(f"  {school} ({urn}): {named}; {pupils:,} pupils", highlight=False)
-    if len(found.missing) > _SCHOOLS_SHOWN:
-        console.print(f"  and at {len(found.missing) - _SCHOOLS_SHOWN} more schools")
+    if len(found.asked.missing) > _SCHOOLS_SHOWN:
+        console.print(f"  and at {len(found.asked.missing) - _SCHOOLS_SHOWN} more schools")
 
 
 def _show_findings(found: Found) -> None:
@@ -112,7 +112,7 @@ def _show_findings(found: Found) -> None:
     console.width = max(console.width, _WIDTH)
     for title, wanted in (("In quarantine: refused for now, bytes kept", False), ("Accepted, with a finding", True)):
         table = Table("", "Marks", "Schools", "What it is", box=box.SIMPLE_HEAD, title=title, title_justify="left")
-        for name, accepted, count, schools, what, _ in found.findings:
+        for name, accepted, count, schools, what, _ in found.asked.findings:
             if accepted == wanted:
                 table.add_row(name, f"{count:,}", str(schools), what)
         table.title_style = "bold"
@@ -120,7 +120,7 @@ def _show_findings(found: Found) -> None:
 
 
 def _show_desks(found: Found) -> None:
-    desks = found.desks
+    desks = found.asked.desks
     became = ", ".join(f"{count:,} {what}" for what, count in desks.became.items() if what not in ("none", "refused"))
     typer.secho(f"Kiosks at {desks.schools} schools: {desks.sign_ins:,} sign-ins", bold=True)
     typer.echo(
@@ -130,7 +130,7 @@ def _show_desks(found: Found) -> None:
 
 
 def _show_upheavals(found: Found) -> None:
-    told = found.upheavals
+    told = found.asked.told
     typer.secho("What changed at the trust during the day", bold=True)
     typer.echo(
         f"  a roster came at noon: {told['healed']:,} marks healed out of quarantine by themselves\n"
@@ -156,15 +156,16 @@ def _show_proofs(found: Found) -> None:
     for name, finding in verdict.tables.items():
         for example in finding.examples:
             typer.echo(f"   {name}: {example}")
-    every = found.account.gap == 0
+    every = found.asked.account.gap == 0
     typer.secho(
         f"2. {'Every' if every else 'NOT every'} message and every mark accounted for",
         fg=typer.colors.GREEN if every else typer.colors.RED,
     )
-    reconcile.show(found.account)
+    reconcile.show(found.asked.account)
+    equal = found.asked.rebuilt.equal
     typer.secho(
-        f"   The current state is {'what' if found.rebuilt.equal else 'NOT what'} the history says when it is rebuilt",
-        fg=typer.colors.GREEN if found.rebuilt.equal else typer.colors.RED,
+        f"   The current state is {'what' if equal else 'NOT what'} the history says when it is rebuilt",
+        fg=typer.colors.GREEN if equal else typer.colors.RED,
     )
 
 
@@ -173,7 +174,7 @@ def _show_looked_into(found: Found) -> None:
     from rollcall.cli.scenarios.looked_into import LISTED
     from sinks.reports import percent
 
-    looked, now = found.looked_into, found.report.total
+    looked, now = found.asked.looked_into, found.asked.report.total
     typer.secho("\nOne figure, down to its bytes", bold=True)
     _explained.print_cell(looked.explained, looked.document, LISTED)
     noon = looked.noon.total

@@ -32,7 +32,8 @@ def torture(
     points: Annotated[
         str | None,
         typer.Option(
-            help="Fail points and join, kill, zombie, clickhouse, kafka, ingest, pulls, roster, codes; commas between."
+            help="Fail points and join, kill, zombie, clickhouse, kafka, ingest, pulls, roster, codes, healing; "
+            "commas between."
         ),
     ] = None,
     schools: Annotated[int, typer.Option(min=2, help="Schools of the estate.")] = 4,
@@ -43,7 +44,8 @@ def torture(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Kill workers with SIGKILL at every step of their walk, under load, and Kafka, ClickHouse and the ingest API; stop
-    workers until the group has moved on and let them go on; change reference data between crash and recovery.
+    workers until the group has moved on and let them go on; change reference data between crash and recovery; let marks
+    heal. Rules between sources, a rule for lessons and an alias decide marks all the time.
 
     After each, the simulated estate's own list of expected outcomes is held against every table. Exit 1 when anything
     is lost, duplicated or wrong, not accounted for, or not what the history says.
@@ -58,7 +60,8 @@ def torture(
     folder = home or Path(tempfile.mkdtemp(prefix="rollcall-torture-"))
     with Bars(Console(stderr=True), quiet=as_json) as bars:
         bars.step("Starting a stack and its reference data")
-        with Arena(folder, seed, scenarios.ticks_needed(names, kills), schools=schools, pupils=pupils) as arena:
+        ticks = scenarios.ticks_needed(names, kills)
+        with Arena(folder, seed, ticks, schools=schools, pupils=pupils, decided=True) as arena:
             rows = scenarios.torture(arena, names, kills, begin=bars.step)
             marks = arena.gauge.taken().marks
     harmless = all(row.harmless for row in rows)

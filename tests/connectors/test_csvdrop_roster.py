@@ -68,6 +68,14 @@ def test_one_file_of_pupils_is_a_roster_without_a_name(drop: Drop) -> None:
     assert "Nobody" not in str(found)
 
 
+def test_where_a_pupil_lives_is_told_by_authority_alone_and_only_where_the_file_says_so(drop: Drop) -> None:
+    headings = ("PersonID", "DOB", "Year Group", "Home LA Code")
+    drop.write("pupils.csv", table(headings, ("1", "2013-10-25", "7", "893"), ("2", "2013-10-26", "7", "")))
+    found = roster(drop)
+    assert found is not None
+    assert [pupil.get("residence_la_code") for pupil in found["pupils"]] == ["893", None]
+
+
 def test_enrolments_and_groups_of_files_of_their_own_keep_their_dates(drop: Drop) -> None:
     drop.write(
         "pupils.csv", table(("PersonID", "DOB", "Year Group"), ("1", "2013-10-25", "7"), ("2", "2013-10-26", "7"))

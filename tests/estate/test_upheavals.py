@@ -57,6 +57,34 @@ def test_whoever_does_not_know_of_one_change_gets_another_truth(
     assert standing(world, messages(turned, refs)) != turned.script.end
 
 
+@pytest.fixture
+def lasting() -> Estate:
+    """Two days of four schools, as the torture has them."""
+    estate = Estate.make(4, 4, 800, [BEFORE, DAY], Dirt.none(), ahead_of=date(2025, 10, 1))
+    estate.upheavals = Upheavals.lasting(estate)
+    return estate
+
+
+def test_what_holds_every_day_decides_marks_of_every_day(lasting: Estate, refs: PupilRefs) -> None:
+    """Nobody is away: what stands of the posting schools is the truth, and without knowing of one change it is not."""
+    assert lasting.upheavals
+    lasting.upheavals = lasting.upheavals.back(len(lasting.pupils))
+    posting = {school.urn for school in lasting.schools if not school.pulled}
+    truth = {key: code for key, code in lasting.script.end.items() if key[0] in posting}
+    world = world_of(lasting, refs)
+    assert standing(world, messages(lasting, refs)) == truth
+    for forgotten in ("aliases", "systems", "windows"):
+        stands = standing(replace(world, **{forgotten: {}}), messages(lasting, refs))
+        assert {key[2] for key in truth.keys() | stands.keys() if truth.get(key) != stands.get(key)} == {BEFORE, DAY}
+
+
+def test_marks_of_pupils_who_are_on_no_roster_yet_stand_for_nothing(lasting: Estate, refs: PupilRefs) -> None:
+    assert lasting.upheavals
+    assert lasting.upheavals.away
+    stands = standing(world_of(lasting, refs), messages(lasting, refs))
+    assert not {pupil for _, pupil, _, _ in stands} & lasting.upheavals.away
+
+
 def test_the_old_school_keeps_its_last_day_and_the_new_one_begins_on_the_next(turned: Estate) -> None:
     changes = turned.upheavals
     assert changes

@@ -69,11 +69,18 @@ def test_a_demo_is_equal_to_the_truth_and_can_be_looked_into_and_played_again(ho
     assert tables["kiosk_event"]["rows"] == kiosks["events"] > kiosks["sign_ins"] > kiosks["evidence"] > 100
 
     # A late roster, a new register system, a conversion and second numbers of children: each has left its trace.
-    assert set(first["upheavals"]) == {"healed", "chosen_by_the_new_system", "of_a_school_not_open", "aliases"}
+    assert set(first["upheavals"]) == {
+        "healed",
+        "chosen_by_the_new_system",
+        "of_a_school_not_open",
+        "aliases",
+        "from_lessons",
+    }
     assert first["upheavals"]["healed"] > 20
     assert first["upheavals"]["chosen_by_the_new_system"] > 0
     assert first["upheavals"]["of_a_school_not_open"] > 0
     assert first["upheavals"]["aliases"] == 2
+    assert first["upheavals"]["from_lessons"] > 100
 
     # One figure is the sum of its marks, and the day as known at noon is less than the day as known now.
     assert first["explained"]["equal"]

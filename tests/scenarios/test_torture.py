@@ -27,7 +27,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         pytest.skip("kills parts of an embedded stack of its own")
     names = chosen([])
     ticks = ticks_needed(names, 1)
-    with Arena(tmp_path_factory.mktemp("torture"), SEED, ticks, schools=4, pupils=600) as made:
+    with Arena(tmp_path_factory.mktemp("torture"), SEED, ticks, schools=4, pupils=600, decided=True) as made:
         yield made
 
 

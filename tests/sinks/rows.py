@@ -63,6 +63,7 @@ def pupil(pupil_id: int, **facts: Any) -> dict[str, Any]:
         "boarder": False,
         "part_time": False,
         "in_scope": True,
+        "residence_la_code": "",
     }
     return {"pupil_id": pupil_id, **defaults, **facts}
 

@@ -238,6 +238,28 @@ def test_rule_16_dual_registration_is_found_at_both_schools(db: Any) -> None:
     assert found == [(1, URN), (1, 100002), (2, URN), (2, 100002)]
 
 
+def test_a_day_by_where_pupils_live_and_where_their_schools_are(db: Any) -> None:
+    """An authority answers for the children of its area at whatever school; by the roster in force, as known now."""
+    rows.school(db, 100002, la_code="208", la_name="Lambeth")
+    rows.roster(
+        db, URN, [rows.pupil(1, residence_la_code="208"), rows.pupil(2, residence_la_code="306"), rows.pupil(3)]
+    )
+    rows.roster(db, 100002, [rows.pupil(5, residence_la_code="306")])
+    marks = [rows.mark(1, "I"), rows.mark(2, "/"), rows.mark(3, "L")]
+    rows.history(db, [*marks, rows.mark(5, "O", urn=100002, offset=21)])
+    asked = "residence_la_code, la_code, pupils, possible, attendance, authorised, unauthorised, late"
+    ((own, *_),) = ask(db, f"SELECT la_code FROM schools WHERE urn = {URN}")
+    assert ask(db, f"SELECT {asked} FROM residence_days WHERE session_date = '{rows.DAY}' ORDER BY ALL") == sorted(
+        [
+            ("", own, 1, 1, 1, 0, 0, 1),
+            ("208", own, 1, 1, 0, 1, 0, 0),
+            ("306", own, 1, 1, 1, 0, 0, 0),
+            ("306", "208", 1, 1, 0, 0, 1, 0),
+        ]
+    )
+    assert ask(db, "SELECT urn, residence_la_code FROM residence WHERE pupil_id = 1") == [(URN, "208")]
+
+
 def receipt(offset: int, submission_id: str, content: int) -> dict[str, Any]:
     return {
         "urn": URN,

@@ -122,6 +122,17 @@ def test_what_a_merged_number_was_on_roll_for_at_another_time_is_kept_under_the_
     assert sorted(spells) == [(pupil("P1"), date(2023, 9, 1)), (pupil("P1"), date(2025, 9, 1))]
 
 
+def test_a_merged_child_lives_where_its_own_number_does_or_else_where_the_other_did(working: Rig) -> None:
+    """What a roster says of where pupils live: of the child's own number first, and nothing said is no place."""
+    old, moved = named("mis:OLD"), named("mis:MOVED") | {"residence_la_code": "893"}
+    own, other = named("mis:P1") | {"residence_la_code": "894"}, named("mis:P2")
+    reference.apply(working.client, [applied("roster", roster(Here.urn, old, moved, own, other, taken_at=at(500)))])
+    published(working, pupil("MOVED"), merge(pupil("P2")))
+    published(working, pupil("OLD"), merge(pupil("P1")))
+    lives = dict(working.here("SELECT pupil_id, residence_la_code FROM residence WHERE urn ="))
+    assert lives == {pupil("P1"): "894", pupil("P2"): "893"}
+
+
 def test_marks_that_come_after_the_merge_of_either_number_are_chosen_among_all(working: Rig) -> None:
     one, two = pupil("P0"), pupil("P1")
     working.done(register(mark("P2", "/")))

@@ -23,9 +23,11 @@ from connectors.estate.dirt import Dirt
 from connectors.estate.estate import Estate
 from connectors.estate.judge import judge
 from connectors.estate.script import Calendar
+from connectors.estate.upheavals import Upheavals
 from connectors.estate.verdict import Verdict
 from connectors.pupils import UpnKey
 from rollcall.cli.reconcile import watermarks
+from rollcall.cli.scenarios.decided import publish_alias, publish_rules
 from rollcall.cli.scenarios.ground import Gauge, lay
 from rollcall.cli.scenarios.processes import Command, wait_until
 from rollcall.cli.scenarios.settled import settle, still
@@ -70,15 +72,20 @@ class Arena:
     """`with Arena(home, seed, ticks) as arena:` gives a running stack with reference data applied, and no marks yet."""
 
     def __init__(
-        self, home: Path, seed: int, ticks: int, *, schools: int = 4, pupils: int = 1_200, feeds: str = "mixed"
-    ) -> None:
+        self, home: Path, seed: int, ticks: int, *, schools: int = 4, pupils: int = 1_200, feeds: str = "mixed",
+        decided: bool = False,
+    ) -> None:  # fmt: skip
         """`ticks`: portions of load at hand; four make a school day. Each is some hundred marks, dirt included.
 
-        feeds: how the schools' marks travel, as `Estate.make` has it."""
+        feeds: how the schools' marks travel, as `Estate.make` has it. decided: rules between sources, a rule for
+        lessons and an alias are in force from the start, and decide marks of every day.
+        """
         self.random = random.Random(f"{seed}/torture")
         self.stack = EmbeddedStack(home)
         days = list(_school_days(-(-ticks // 4)))
         self.estate = Estate.make(seed, schools, pupils, days, Dirt.default(), feeds=feeds)
+        if decided:
+            self.estate.upheavals = Upheavals.lasting(self.estate)
         self.commands: list[Command] = []
         #: What the judge found last.
         self.found: Judged | None = None
@@ -102,6 +109,7 @@ class Arena:
                 self.settings.kafka.client_config(), self.settings.registry.url, self.refs, pulled_rosters=True
             )
             self.await_reference()
+            self._decide()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -117,6 +125,14 @@ class Arena:
         if self._gauge is not None:
             self._gauge.close()
         self.stack.down()
+
+    def _decide(self) -> None:
+        turned = self.estate.upheavals
+        if turned is not None:
+            publish_rules(self.settings, turned)
+            for child in turned.numbers:
+                publish_alias(self.settings, self.client, self.estate, child)
+            self.await_reference()
 
     @property
     def gauge(self) -> Gauge:

@@ -17,9 +17,10 @@ from rollcall.cli.scenarios.processes import wait_until
 from rollcall.domain.codes import NATIONAL, MapEntry, national_map_entries
 from rollcall.errors import StackError
 
-__all__ = ["code_map", "roster"]
+__all__ = ["bring_back", "code_map", "healing", "roster"]
 
 _ROSTER = "reference.roster.v1"
+_WHILE_HEALING = ("history.before", "history.written", "quarantine.written", "derive.current_written", "done.written")
 
 
 def roster(arena: Arena, kills: int) -> None:
@@ -54,6 +55,45 @@ def code_map(arena: Arena, kills: int) -> None:
         with arena.working():
             arena.load()
             arena.drain()
+
+
+def healing(arena: Arena, kills: int) -> None:
+    """Pupils who are on no roster yet come onto it: their marks, which wait in quarantine, are sent again by
+    themselves, with no command, and workers die while they take them in.
+    """
+    turned = arena.estate.upheavals
+    if turned is None or turned.away_from is None or not turned.away:
+        raise StackError("nobody of the estate's pupils is away from the roster")
+    portion = -(-len(turned.away) // kills)
+    for _ in range(kills):
+        with arena.working():
+            arena.load(2)
+            arena.drain()
+        waiting = _waiting(arena, turned.away_from)
+        bring_back(arena, portion)
+        arena.die_at(arena.random.choice(_WHILE_HEALING))
+        with arena.working():
+            arena.drain()
+        if _waiting(arena, turned.away_from) >= waiting:
+            raise StackError("marks that waited for their pupils did not heal")
+
+
+def bring_back(arena: Arena, count: int | None = None) -> None:
+    """Publish the roster with so many of the pupils who were away, or all."""
+    turned = arena.estate.upheavals
+    if turned is not None and turned.away_from is not None and turned.away:
+        arena.estate.upheavals = turned.back(len(turned.away) if count is None else count)
+        _publish_roster(arena, turned.away_from, frozenset())
+
+
+def _waiting(arena: Arena, school: School) -> int:
+    """How many marks of a school wait for a pupil whom nobody knows."""
+    found = arena.client.query(
+        "SELECT count() FROM quarantine_entries"
+        " WHERE urn = {urn:UInt32} AND reason = 'unknown_pupil' AND state = 'open'",
+        parameters={"urn": school.urn},
+    )
+    return int(found.result_rows[0][0])
 
 
 def _whose_marks_all_stand(arena: Arena, ticks: range) -> tuple[School, frozenset[int]]:
@@ -92,9 +132,7 @@ def _whose_marks_all_stand(arena: Arena, ticks: range) -> tuple[School, frozense
 
 def _publish_roster(arena: Arena, school: School, without: frozenset[int]) -> None:
     estate = arena.estate
-    record = reference.roster(estate, school, arena.refs, datetime.now(UTC))
-    rows = list(estate.pupils.of(school))
-    record["pupils"] = [entry for row, entry in zip(rows, record["pupils"], strict=True) if row not in without]
+    record = reference.roster(estate, school, arena.refs, datetime.now(UTC), without)
     with Publisher(arena.settings.kafka.client_config(), client_id="rollcall-torture") as publisher:
         value = Encoder(arena.settings.registry.url).encode(_ROSTER, record)
         publisher.publish(_ROSTER, str(school.urn).encode(), value).result()

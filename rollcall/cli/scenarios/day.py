@@ -28,15 +28,13 @@ from connectors.estate.dirt import Dirt
 from connectors.estate.estate import Estate
 from connectors.estate.judge import judge
 from connectors.estate.makes import FEW, TRUST
-from connectors.estate.schools import SOURCES
 from connectors.estate.servers import Servers
 from connectors.estate.upheavals import Upheavals
 from connectors.pupils import UpnKey
-from rollcall.cli.reconcile import watermarks
+from rollcall.cli.scenarios.answers import ask
 from rollcall.cli.scenarios.found import Found
 from rollcall.cli.scenarios.front_desk import FrontDesk
-from rollcall.cli.scenarios.ground import Gauge, Taken, clear, define, lay, load, rounds, sender_keys, sources_of
-from rollcall.cli.scenarios.looked_into import look_into
+from rollcall.cli.scenarios.ground import Gauge, Taken, clear, define, lay, rounds, sender_keys, sources_of
 from rollcall.cli.scenarios.processes import Command, remember, stop_remembered, wait_until
 from rollcall.cli.scenarios.settled import settle, still
 from rollcall.cli.scenarios.upheaval import Upheaval
@@ -46,9 +44,6 @@ from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
 from rollcall.stack.home import port_is_free, write_atomically
 from sinks.clickhouse import connect
-from sinks.reconcile import reconcile
-from sinks.reports import day_report
-from sinks.verify import verify
 
 __all__ = ["Day", "Plan", "Teller", "surroundings"]
 
@@ -136,7 +131,7 @@ class Day:
                     ingest = self._start_ingest()
                     upheaval = Upheaval(self.settings, estate, refs, client, gauge, self.commands)
                     estate.publish_reference(self.settings.kafka.client_config(), self.settings.registry.url, refs)
-                    keys = self._keys(estate)
+                    keys = sender_keys(self.settings, estate)
                     wait_until("rosters", lambda: rounds(pulling, sources) > 0, _REFERENCE_S, self.commands)
                     wait_until("the reference loader", gauge.reference_applied, _REFERENCE_S, self.commands, 0.2)
                 with self._part("The day: registers posted, MIS pulled, sign-ins"):
@@ -165,7 +160,7 @@ class Day:
         home = self.stack.home
         self._ours = (home / _MARK).exists() or not self.stack.pids()
         if (home / _MARK).exists():
-            stop_remembered(home)
+            stop_remembered(home, grace_s=0)  # what they have in hand goes anyway
             for service in list(self.stack.pids()):
                 self.stack.kill(service)  # its data goes anyway
             clear(home, _KEPT)
@@ -207,11 +202,6 @@ class Day:
             self.plan.day.isoformat(), ESTATE_TOKEN=_TOKEN,
         )  # fmt: skip
         return pulls, sources
-
-    def _keys(self, estate: Estate) -> dict[str, str]:
-        said = {(one.source, one.urn) for tick in estate.script.submissions for one in tick}
-        urns = {name: sorted(urn for source, urn in said if source == name) for name in SOURCES}
-        return sender_keys(self.settings, SOURCES, urns)
 
     def _check(self) -> None:
         for command in self.commands:
@@ -273,28 +263,18 @@ class Day:
     def _judge(
         self, estate: Estate, client: Any, refs: Any, posted: int, pulls: int, desk: FrontDesk, upheaval: Upheaval
     ) -> Found:  # fmt: skip
-        settings = self.settings
-        with self._part("Proof: every mark accounted for"):
-            account = reconcile(client, settings.worker.group, watermarks(settings.kafka), drained=True)
-            rebuilt = verify(client)
-        with self._part("Proof: equal to the truth"):
+        settings, urn = self.settings, estate.schools[0].urn
+        assert self._noon is not None  # the afternoon was played
+        # The judge reads topics and computes; the answers are ClickHouse's work.
+        with self._part("The proofs, and the answer"), ThreadPoolExecutor(1) as beside:
+            asking = beside.submit(ask, settings, self.plan.day, desk, upheaval, urn, self._noon)
             verdict = judge(
                 estate, client, settings.kafka.client_config(), settings.registry.url, refs, group=settings.worker.group
             )
-            desks = desk.judge(client)
-            verdict.tables |= desks.findings
+            asked = asking.result()
+        verdict.tables |= asked.desks.findings
         makes = dict(Counter(school.make if school.pulled else "ingest API" for school in estate.schools))
-        with self._part("The answer"):
-            report = day_report(client, self.plan.day, "phase", headline=False)
-            missing = client.query(load("missing_registers"), parameters={"day": self.plan.day}).result_rows
-            findings = client.query(load("findings")).result_rows
-            told = upheaval.told()
-        with self._part("One figure explained, and the day as known at noon"):
-            assert self._noon is not None  # the afternoon was played
-            looked = look_into(settings, client, self.plan.day, estate.schools[0].urn, self._noon)
-        return Found(
-            verdict, account, rebuilt, report, list(missing), list(findings), posted, pulls, desks, makes, told, looked
-        )
+        return Found(verdict, asked, posted, pulls, makes)
 
     @contextlib.contextmanager
     def _part(self, what: str) -> Iterator[None]:

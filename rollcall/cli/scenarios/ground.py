@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPart
 from confluent_kafka import KafkaError as LibrdkafkaError
 from confluent_kafka.admin import AdminClient
 
+from connectors.estate.schools import SOURCES
 from connectors.ingest import keys
 from connectors.sources import parse
 from connectors.sources_file import SourcesFile, entry_names
@@ -69,9 +70,11 @@ def lay(settings: Settings) -> None:
         migrate(client, settings.clickhouse.database)
 
 
-def sender_keys(settings: Settings, sources: tuple[str, ...], urns: dict[str, list[int]]) -> dict[str, str]:
-    """A key of the ingest API for each source that has schools in `urns`, which may send for them."""
-    return {source: keys.add(settings.ingest_keys_file, source, urns[source])[1] for source in sources if urns[source]}
+def sender_keys(settings: Settings, estate: Estate) -> dict[str, str]:
+    """A key of the ingest API for each system that sends registers, by its name: it may send for its schools."""
+    said = {(one.source, one.urn) for tick in estate.script.submissions for one in tick}
+    urns = {source: sorted(urn for name, urn in said if name == source) for source in SOURCES}
+    return {source: keys.add(settings.ingest_keys_file, source, of)[1] for source, of in urns.items() if of}
 
 
 def sources_of(estate: Estate, servers: Mapping[str, Serving]) -> dict[str, Any]:

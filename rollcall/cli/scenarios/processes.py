@@ -141,8 +141,10 @@ def forget(home: Path) -> None:
     (home / _REMEMBERED).unlink(missing_ok=True)
 
 
-def stop_remembered(home: Path) -> list[str]:
-    """End what was remembered and still runs; returns the names. The last started is the first to end."""
+def stop_remembered(home: Path, *, grace_s: float = GRACE_S) -> list[str]:
+    """End what was remembered and still runs, with SIGKILL after the grace (s); returns the names. The last started is
+    the first to end.
+    """
     try:
         records = json.loads((home / _REMEMBERED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -151,7 +153,7 @@ def stop_remembered(home: Path) -> list[str]:
     for name, content in reversed(records.items()):
         record = ChildRecord.from_json(content)
         if record is not None and record.running:
-            stop(record, GRACE_S)
+            stop(record, grace_s)
             stopped.append(name)
     forget(home)
     return stopped

@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from connectors.estate.schools import SOURCES
 from rollcall.cli.scenarios import changed
 from rollcall.cli.scenarios.arena import Arena
 from rollcall.cli.scenarios.ground import define, rounds, sender_keys, sources_of
@@ -189,8 +188,7 @@ def kill_connector(arena: Arena, kills: int) -> None:
 def _crash_while_posting(arena: Arena, crash: Callable[[Command, Command], None]) -> None:
     """Part of a day over HTTP: registers posted, the other schools pulled; the crash comes while they are posted."""
     estate, ticks = arena.estate, [arena.take_tick() for _ in range(3)]
-    urns = {name: [school.urn for school in estate.schools if school.source == name] for name in SOURCES}
-    keys = sender_keys(arena.settings, SOURCES, urns)
+    keys = sender_keys(arena.settings, estate)
     ingest = arena.start("ingest", "ingest", "run", "--port", str(free_port()))
     url = ingest.hear(r"ingest API: (\S+)", _START_S)[1]
     total = sum(len(estate.script.submissions[tick]) for tick in ticks)
@@ -236,11 +234,16 @@ FAULTS: dict[str, Callable[[Arena, int], None]] = {
     "kill -9 of the pulls": kill_connector,
     "roster changed before recovery": changed.roster,
     "code map changed before recovery": changed.code_map,
+    "marks heal while workers die": changed.healing,
 }
 
 #: What a person types for them, in the same order.
 SHORT: dict[str, str] = dict(
-    zip(("join", "kill", "zombie", "clickhouse", "kafka", "ingest", "pulls", "roster", "codes"), FAULTS, strict=True)
+    zip(
+        ("join", "kill", "zombie", "clickhouse", "kafka", "ingest", "pulls", "roster", "codes", "healing"),
+        FAULTS,
+        strict=True,
+    )
 )
 #: The last line of every table: the days are played to their end, and the truth is asked.
 REST = "the rest of the days, undisturbed"
@@ -300,6 +303,8 @@ def torture(
 
 
 def _play_the_rest(arena: Arena) -> None:
+    """Everybody is on the roster now."""
+    changed.bring_back(arena)
     with arena.working():
         arena.load(arena.left)
         arena.drain()

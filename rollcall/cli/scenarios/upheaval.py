@@ -8,28 +8,25 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from connectors import lesson_rules, pupil_aliases, source_rules
 from connectors.encoding import Encoder
 from connectors.estate import reference
 from connectors.estate.upheavals import COVER
 from connectors.publisher import Publisher
+from rollcall.cli.scenarios.decided import publish_alias, publish_rules
 from rollcall.cli.scenarios.ground import Gauge, load
 from rollcall.cli.scenarios.processes import Command, wait_until
-from rollcall.domain.pupil_aliases import PupilAlias, merge
 from rollcall.settings import Settings
-from sinks.pupil_aliases import named
 
 if TYPE_CHECKING:
     from connectors.estate.estate import Estate
     from connectors.estate.messages import PupilRefs
     from connectors.estate.schools import School
-    from connectors.estate.upheavals import Child, Upheavals
+    from connectors.estate.upheavals import Upheavals
 
 __all__ = ["Upheaval"]
 
 _ROSTER = "reference.roster.v1"
 _PATIENCE_S = 120.0
-_AUTHOR = "data manager"
 
 
 class Upheaval:
@@ -54,11 +51,14 @@ class Upheaval:
             self._wait("marks that nobody's roster knows", self._refused)
             self._publish_roster(self._turned.late)
         elif tick == 2:
-            self._publish_rules()
+            # After the morning, so that its marks are derived again: of the new system, and of the lessons.
+            publish_rules(self._settings, self._turned)
+            self._applied()
         elif tick == 3:
             self._gauge.drain(_PATIENCE_S)  # what an alias concerns is derived again; nothing may be under way
             for child in self._turned.numbers:
-                self._publish_alias(child)
+                self._aliased.append(publish_alias(self._settings, self._client, self._estate, child))
+                self._applied()
             if self._turned.late is not None:
                 self._wait("the marks of the late school healed", self._healed)
                 # Once more, as rosters come every hour: by now the mark is there that an early deletion means.
@@ -68,24 +68,13 @@ class Upheaval:
         """Wait until no mark stands under a number that counts for another."""
         self._wait("current state by the aliases", self._follows)
 
-    def told(self) -> dict[str, int]:
+    @staticmethod
+    def told(client: Any) -> dict[str, int]:
         """Marks that healed, that the new rule chose, that are of a school not open; aliases in force; and marks of
         sessions that follow from lessons.
         """
         names = ("healed", "chosen_by_the_new_system", "of_a_school_not_open", "aliases", "from_lessons")
-        return dict(zip(names, map(int, self._client.query(load("upheavals")).result_rows[0]), strict=True))
-
-    def _publish_rules(self) -> None:
-        """After the morning, so that its marks are derived again: of the new system, and of the lessons."""
-        turned = self._turned
-        if turned.moved is not None:
-            reason = "a school has a new register system"
-            source_rules.publish(self._settings, turned.rules(), author=_AUTHOR, reason=reason)
-        if turned.by_lessons is not None:
-            reason = "no registers of mornings, but of lessons"
-            rules = turned.lesson_rules()
-            lesson_rules.publish(self._settings, turned.by_lessons.urn, rules, author=_AUTHOR, reason=reason)
-        self._applied()
+        return dict(zip(names, map(int, client.query(load("upheavals")).result_rows[0]), strict=True))
 
     def _publish_roster(self, school: School) -> None:
         record = reference.roster(self._estate, school, self._refs, datetime.now(UTC))
@@ -93,22 +82,6 @@ class Upheaval:
         with Publisher(self._settings.kafka.client_config(), client_id="rollcall-demo") as publisher:
             publisher.publish(_ROSTER, str(school.urn).encode(), value).result()
         self._applied()
-
-    def _publish_alias(self, child: Child) -> None:
-        own, other = self._pupil_id(child.school, child.ref), self._pupil_id(child.school, self._own_ref(child))
-        alias = merge(other)
-        if child is self._turned.split:
-            alias = PupilAlias(other, "split", urn=child.school.urn, first_day=self._turned.day)
-        pupil_aliases.publish(self._settings, own, [alias], author=_AUTHOR, reason="one child, two numbers")
-        self._aliased.append(own)
-        self._applied()
-
-    def _own_ref(self, child: Child) -> str:
-        return self._estate.pupils.mis_id(child.row)
-
-    def _pupil_id(self, school: School, ref: str) -> int:
-        (one,) = named(self._client, (), (school.urn, "mis", ref))
-        return one.pupil_id
 
     def _refused(self) -> bool:
         assert self._turned.late is not None

@@ -1,4 +1,4 @@
 -- needs: access management
--- The role of analysts, as in 0007: the view of 0037.
+-- The role of analysts, as in 0007: the view of 0039.
 
 GRANT SELECT ON dim_date TO rollcall_analyst;
