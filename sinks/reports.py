@@ -7,7 +7,7 @@ code that no map knows is *unknown* and is in no rate (rule 2).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -138,23 +138,24 @@ class DayReport:
 
 def day_report(
     client: Client, day: date, by: Grouping | None = None, headline: bool = True, basis: Basis = "statutory",
-    at: datetime | None = None,
+    at: datetime | None = None, urns: Sequence[int] = (),
 ) -> DayReport:  # fmt: skip
     """The report of one session date, of the sessions that have begun, on one of the bases of rule 17.
 
     `headline` counts what rule 14 counts; without it, everybody. Schools, trusts, LAs and phases are those of the date
-    (rule 12). `at`: the instant as at which `client` answers (`sinks.as_at.opened`); None: now. Raises UsageError for a
-    grouping or a basis that there is none of.
+    (rule 12). `at`: the instant as at which `client` answers (`sinks.as_at.opened`); None: now. `urns`: of these
+    schools alone; of all when empty. Raises UsageError for a grouping or a basis that there is none of.
     """
     check(by, basis)
-    rows = client.query(_sql(basis), parameters={"day": day, "by": by or "all", "headline": int(headline)}).result_rows
+    asked = {"day": day, "by": by or "all", "headline": int(headline), "urns": list(urns)}
+    rows = client.query(_sql(basis), parameters=asked).result_rows
     totals = [Line("", "total", *counts) for is_total, _, _, *counts in rows if is_total]
     lines = [
         Line(key, label or _WITHOUT.get(by or "", "total"), *counts)
         for is_total, key, label, *counts in rows
         if not is_total
     ]
-    findings = client.query(load("report_day_findings"), parameters={"day": day}).result_rows
+    findings = client.query(load("report_day_findings"), parameters=asked).result_rows
     return DayReport(
         day=day,
         by=by,

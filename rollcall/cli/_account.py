@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from rollcall.cli._listed import wrapped
-from rollcall.domain.codes import malformed
+from rollcall.domain.codes import shown
 from rollcall.domain.comparison import DIFFERENCES, Comparison, Finding, Mark
 from rollcall.domain.summaries import NOT_COMPARED, SummaryComparison
 
@@ -53,7 +53,7 @@ def _marks(found: Comparison) -> dict[str, Any]:
                 "date": cell.day.isoformat(),
                 "session": cell.session,
                 "period": cell.period or None,
-                "code": _code(cell.code),
+                "code": shown(cell.code),
                 "theirs": counts.theirs,
                 "ours": counts.ours,
                 "quarantined": counts.quarantined,
@@ -84,7 +84,7 @@ def _place(mark: Mark | None) -> dict[str, Any] | None:
     if mark is None:
         return None
     day, session, period = mark.slot
-    return {"date": day.isoformat(), "session": session, "period": period or None, "code": _code(mark.code)}
+    return {"date": day.isoformat(), "session": session, "period": period or None, "code": shown(mark.code)}
 
 
 def _summary(found: SummaryComparison) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _summary(found: SummaryComparison) -> dict[str, Any]:
         "superseded_summaries": found.superseded,
         "codes": [
             {
-                "code": _code(code),
+                "code": shown(code),
                 "theirs": found.theirs[code],
                 "ours": found.ours[code],
                 "pupils_differing": found.differing[code],
@@ -105,11 +105,6 @@ def _summary(found: SummaryComparison) -> dict[str, Any]:
             for code in sorted({*found.theirs, *found.ours})
         ],
     }
-
-
-def _code(code: str) -> str:
-    """The code; what may be a comment is not shown."""
-    return f"<withheld, {len(code)} characters>" if malformed(code) else code
 
 
 def show(accounts: Sequence[SchoolAccount]) -> None:
@@ -142,7 +137,7 @@ def _show_marks(name: str, found: Comparison) -> None:
             cell.day.isoformat(),
             cell.session,
             cell.period,
-            _code(cell.code),
+            shown(cell.code),
             *(str(count) for count in (counts.theirs, counts.ours, counts.quarantined, counts.not_pulled_yet)),
             str(counts.difference),
             _said([*counts.kinds.items(), *counts.reasons.items()]),
@@ -169,7 +164,7 @@ def _show_summary(name: str, found: SummaryComparison) -> None:
         if count:
             typer.echo(f"  {count:,} {what}")
     rows = [
-        (_code(code), str(found.theirs[code]), str(found.ours[code]), str(found.differing[code]))
+        (shown(code), str(found.theirs[code]), str(found.ours[code]), str(found.differing[code]))
         for code in sorted({*found.theirs, *found.ours})
         if found.theirs[code] != found.ours[code] or found.differing[code]
     ]

@@ -9,6 +9,7 @@ import typer
 
 from rollcall.cli import _absence, _returns
 from rollcall.cli._as_at import AsAt
+from rollcall.cli._school import EPILOG, school
 
 if TYPE_CHECKING:
     from sinks.reports import DayReport, Line
@@ -47,7 +48,10 @@ _IN_WORDS = (
 
 def register(app: typer.Typer) -> None:
     """Add `rollcall report`."""
-    reports = typer.Typer(no_args_is_help=True, help="Attendance as tables: a day, the absence of a period, returns.")
+    reports = typer.Typer(
+        no_args_is_help=True,
+        help="Attendance as tables: a day, the absence of a period, returns; a school's page.",
+    )
     reports.command(
         "day",
         epilog="Examples: [bold]rollcall report day --date 2025-09-10[/bold] gives the headline; "
@@ -56,6 +60,7 @@ def register(app: typer.Typer) -> None:
     )(day)
     reports.command("absence", epilog=_absence.EXAMPLES)(_absence.absence)
     reports.command("returns", epilog=_returns.EXAMPLES)(_returns.returns)
+    reports.command("school", epilog=EPILOG)(school)
     app.add_typer(reports, name="report")
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "malformed",
     "national_map_entries",
     "out_of_date",
+    "shown",
 ]
 
 #: The scheme whose raw codes are the national ones.
@@ -98,6 +99,11 @@ def national_map_entries() -> tuple[MapEntry, ...]:
     """
     entries = [MapEntry(code.code, code.code, None, code.valid_to if code.code == "J" else None) for code in CODES]
     return (*entries, MapEntry("", NO_MARK))
+
+
+def shown(code: str) -> str:
+    """The raw code, to be shown; what may be a comment is not."""
+    return f"<withheld, {len(code)} characters>" if malformed(code) else code
 
 
 def out_of_date(canonical_code: str, session_date: date) -> bool:

@@ -1,6 +1,6 @@
 -- One day, one row per trust, local authority, phase, school or year group. Read by sinks/reports.py (`rollcall report day`).
 -- Filled in by the basis: counts, and still_missing, a condition on marks_missing.
--- Parameters: day; by (all, trust, la, phase, school, year-group); headline: 1 for rule 14's pupils and schools, 0 for all.
+-- Parameters: day; by (all, trust, la, phase, school, year-group); headline: 1 for rule 14's pupils and schools, 0 for all; urns: all when empty.
 -- Each part brings rows with its own numbers and zeros for the rest; the outer query adds them up (rule 19: counts are
 -- added, rates come last). One more row, is_total, pools them all. Findings are of every mark of the schools, whoever is in scope: not being on roll is one.
 SELECT
@@ -30,6 +30,7 @@ FROM
         toUInt64(0) AS exceptions
     FROM {counts}
     WHERE session_date = {day:Date} AND has_begun AND (in_headline OR {headline:UInt8} = 0)
+      AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
 
     UNION ALL
     SELECT
@@ -39,9 +40,10 @@ FROM
     FROM
     (
         SELECT *, {day:Date} AS session_date,
-            urn IN (SELECT urn FROM sessions_expected WHERE session_date = {day:Date} AND has_begun) AS expected
+            urn IN (SELECT urn FROM sessions_expected WHERE session_date = {day:Date} AND has_begun AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})) AS expected
         FROM roll
         WHERE {day:Date} BETWEEN first_day AND last_day AND status != 'pre-admission'
+          AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
           AND (expected OR urn IN (SELECT urn FROM {counts} WHERE session_date = {day:Date} AND has_begun))
     ) AS r
     ASOF LEFT JOIN schools AS s ON s.urn = r.urn AND s.valid_from <= r.session_date
@@ -54,6 +56,7 @@ FROM
         0, 0, 0, 0, 0, 0, 0, 0, false, 1, 0, 0
     FROM marks_missing
     WHERE session_date = {day:Date} AND (in_headline OR {headline:UInt8} = 0) AND {still_missing}
+      AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
 
     UNION ALL
     SELECT
@@ -61,12 +64,13 @@ FROM
         0, 0, 0, 0, 0, 0, 0, 0, false, 0, 1, 0
     FROM registers_missing
     WHERE session_date = {day:Date} AND (in_headline OR {headline:UInt8} = 0)
+      AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
 
     UNION ALL
     SELECT
         f.urn, s.school_name, s.la_code, s.la_name, s.trust_id, s.trust_name, s.phase, f.year_group,
         0, 0, 0, 0, 0, 0, 0, 0, false, 0, 0, 1
-    FROM (SELECT * FROM exceptions_found WHERE session_date = {day:Date}) AS f
+    FROM (SELECT * FROM exceptions_found WHERE session_date = {day:Date} AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})) AS f
     ASOF LEFT JOIN schools AS s ON s.urn = f.urn AND s.valid_from <= f.session_date
 )
 GROUP BY GROUPING SETS ((key), ())

@@ -17,11 +17,13 @@ from typing import Any
 
 import clickhouse_connect
 import pytest
+from typer.testing import CliRunner
 
 from connectors.contract import Window
 from connectors.source_pulls import Plan
 from rollcall.cli._account import as_json
 from rollcall.cli._second_pull import by_pull
+from rollcall.cli.app import build
 from rollcall.settings import Settings
 from sinks import reference
 from sinks.migrate import migrate
@@ -201,6 +203,25 @@ def test_summaries(scene: Scene, after: Any) -> None:
     assert (said[refusing.urn]["compared"], "403" in said[refusing.urn]["why"]) == (False, True)
 
 
+def test_the_schools_page_shows_the_sources_own_rate_beside_ours_with_the_difference(scene: Scene, after: Any) -> None:
+    """Five pupils have six `/`, the sixth five and an N: 35 of 36 there. We hold six `/` of hers, too."""
+    wrong, refusing, other = (scene.towns[name] for name in ("a wrong code", "a wrong day", "nothing"))
+    path = f"{wrong.school}/attendance-summaries"
+    scene.mis.held[path] = [_summary(number, {"/": 6}) for number in range(PUPILS)]
+    scene.mis.held[path][2] = _summary(2, {"/": 5, "N": 1})
+    scene.mis.trouble[f"{refusing.school}/attendance-summaries"] = [Answer(403)]
+    document, text = (_page_of(scene, wrong.urn, *more) for more in (("--json",), ()))
+    (said,) = json.loads(document)["mis"]
+    assert (said["source"], said["why"], said["pupils"]) == ("wonde", "", PUPILS)
+    assert said["theirs"] == {"possible": 36, "attendance": 35, "unknown": 0}
+    assert {code["code"]: (code["theirs"], code["pupils"]) for code in said["codes"]} == {"/": (35, 1), "N": (1, 1)}
+    assert "wonde: 97.22 % by its own count of 6 pupils, 100.00 % by what we hold of it for them." in text
+    assert "Code N: 1 there, 0 held; it is another number for 1 pupil." in text
+    assert str(other.urn) not in text
+    (said,) = json.loads(_page_of(scene, refusing.urn, "--json"))["mis"]
+    assert "403" in said["why"]
+
+
 def test_a_whole_pull_of_the_days_brings_what_was_missing(scene: Scene, after: Any) -> None:
     """What the runbook says to do. Wonde tells of deletions: what it did not take back stays, and goes on showing."""
     window = Window(date.fromisoformat(DAYS[0]), date.fromisoformat(DAYS[-1]))
@@ -214,6 +235,19 @@ def test_a_whole_pull_of_the_days_brings_what_was_missing(scene: Scene, after: A
             left = [("repeated", ours) for _, ours in left]
         said = by_urn[URN[name]]
         assert [(one["kind"], _place(one["ours"])) for one in said["records"]] == left, name
+
+
+def _page_of(scene: Scene, urn: int, *options: str) -> str:
+    page = ("report", "school", str(urn), "--date", DAYS[-1], "--ask-mis", *options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROLLCALL_HOME", str(scene.settings.home))
+        patch.setenv("ROLLCALL_REGISTRY__URL", scene.settings.registry.url)
+        patch.setenv("ROLLCALL_CLICKHOUSE__HOST", scene.settings.clickhouse.host)
+        patch.setenv("ROLLCALL_CLICKHOUSE__PORT", str(scene.settings.clickhouse.port))
+        patch.setenv("ROLLCALL_CLICKHOUSE__DATABASE", scene.settings.clickhouse.database)
+        result = CliRunner().invoke(build(), list(page))
+    assert result.exit_code == 0, result.output
+    return str(result.stdout)
 
 
 def _left(kind: str, ours: Any) -> tuple[str, Any]:
