@@ -17,6 +17,7 @@ from rollcall.domain.clock import london_date, now
 from rollcall.domain.identity import academic_year, academic_year_days
 from rollcall.errors import UsageError
 from sinks import questions
+from sinks.absence import Asked, of_enrolments, parameters
 from sinks.as_at import Known, known
 from sinks.reports import Line, day_report, percent
 from sinks.reports import statements as day_statements
@@ -24,12 +25,13 @@ from sinks.statements import load
 
 __all__ = ["N_MAY_STAND", "Pupil", "SchoolReport", "Sums", "code_scheme", "school_report", "span", "statements"]
 
+_PUPILS = "school_report_pupils"
 #: Rule 20: of fewer possible sessions nothing is said of who is near.
 _LEAST_POSSIBLE = 20
 #: School days in which an N may stand, as question_unexplained.sql has it.
 N_MAY_STAND = 5
 Standing = Literal["severe", "near severe", "persistent", "near persistent"]
-_PARTS = ("about", "days", "codes", "pupils", "sources", "findings")
+_PARTS = ("about", "days", "codes", "sources", "findings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def school_report(
     lines = day_report(client, day, "school", headline, "statutory", at, [urn]).lines
     nothing = Line(str(urn), about["school_name"], *[0] * 12)
     days = [Sums(row.pop("session_date"), day, 1, **row) for row in _ask(client, "days", place)]
-    pupils = [(row, _standing(row["possible"], row["absent"], near)) for row in _ask(client, "pupils", place)]
+    pupils = _pupils(client, Asked(year_first, day, urns=(urn,), headline=headline), at)
     london_today = london_date(now() if at is None else at)
 
     def answer(question: str, first: date, window: int | None = None) -> list[dict[str, Any]]:
@@ -175,9 +177,8 @@ def school_report(
         term_name=about["term"], today=_sum(days, day, day), weeks=_weeks(days, term_first, day),
         term=_sum(days, term_first, day), year=_sum(days, year_first, day), sources=_ask(client, "sources", place),
         pupils=len(pupils),
-        persistent=sum(10 * row["absent"] >= row["possible"] for row, _ in pupils),
-        severe=sum(2 * row["absent"] >= row["possible"] for row, _ in pupils),
-        near=tuple(Pupil(**row, standing=found[0], to_go=found[1]) for row, found in pupils if found is not None),
+        persistent=sum(row["is_persistent"] for row in pupils), severe=sum(row["is_severe"] for row in pupils),
+        near=tuple(one for row in pupils if (one := _near(row, near)) is not None),
     )  # fmt: skip
 
 
@@ -190,7 +191,12 @@ def statements() -> tuple[str, ...]:
     """What `school_report` asks, for `sinks.as_at.opened`."""
     asked = ("unmarked", "unexplained", "conflicts", "amendments", "late")
     own = (load(f"school_report_{part}") for part in _PARTS)
-    return (*own, *(questions.statement(question) for question in asked), *day_statements("statutory"))
+    return (
+        *own,
+        of_enrolments(_PUPILS),
+        *(questions.statement(question) for question in asked),
+        *day_statements("statutory"),
+    )
 
 
 def code_scheme(client: Client, urn: int, source: str, day: date) -> str | None:
@@ -218,18 +224,29 @@ def _weeks(days: Sequence[Sums], first: date, last: date) -> tuple[Sums, ...]:
     return tuple(_sum(days, max(first, monday), min(last, monday + timedelta(days=6))) for monday in mondays)
 
 
-def _standing(possible: int, absent: int, near: int) -> tuple[Standing, int] | None:
-    """How a pupil stands to the thresholds of half and of a tenth, and how many absences more reach the next one.
+def _pupils(client: Client, asked: Asked, at: datetime | None) -> list[dict[str, Any]]:
+    """Each enrolment by the arithmetic of `sinks.absence`. No day is left out: that is for the Department's series."""
+    found = client.query(of_enrolments(_PUPILS), parameters=parameters(asked, (), at=at))
+    return list(found.named_results())
+
+
+def _near(row: dict[str, Any], near: int) -> Pupil | None:
+    """A pupil at, over or near the threshold of half or of a tenth, and how many absences more reach it; None when none.
 
     With n absences more, both counts grow by n: a tenth is reached with 9 n >= possible - 10 absent, half with
     n >= possible - 2 absent.
     """
+    possible, absent = row["possible"], row["absent"]
     to_half, to_tenth = possible - 2 * absent, -((10 * absent - possible) // 9)
     told = possible >= _LEAST_POSSIBLE and absent > 0
-    if to_half <= 0:
-        return "severe", 0
+
+    def stands(how: Standing, to_go: int) -> Pupil:
+        return Pupil(row["pupil_id"], row["year_group"], possible, absent, how, to_go)
+
+    if row["is_severe"]:
+        return stands("severe", 0)
     if told and to_half <= near:
-        return "near severe", to_half
-    if to_tenth <= 0:
-        return "persistent", 0
-    return ("near persistent", to_tenth) if told and to_tenth <= near else None
+        return stands("near severe", to_half)
+    if row["is_persistent"]:
+        return stands("persistent", 0)
+    return stands("near persistent", to_tenth) if told and to_tenth <= near else None
