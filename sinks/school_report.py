@@ -231,10 +231,10 @@ def _pupils(client: Client, asked: Asked, at: datetime | None) -> list[dict[str,
 
 
 def _near(row: dict[str, Any], near: int) -> Pupil | None:
-    """A pupil at, over or near the threshold of half or of a tenth, and how many absences more reach it; None when none.
+    """A pupil at, over or near the threshold of half or of a tenth, and how many absences more reach it.
 
-    With n absences more, both counts grow by n: a tenth is reached with 9 n >= possible - 10 absent, half with
-    n >= possible - 2 absent.
+    None for whoever is at none. With n absences more, both counts grow by n: a tenth is reached with
+    9 n >= possible - 10 absent, half with n >= possible - 2 absent.
     """
     possible, absent = row["possible"], row["absent"]
     to_half, to_tenth = possible - 2 * absent, -((10 * absent - possible) // 9)
