@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -93,28 +94,36 @@ def stop(record: ChildRecord, grace_s: float) -> bool:
     process = record.process()
     ended = False
     if process is not None:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
-            process.wait(grace_s)
-            ended = True
-        except psutil.TimeoutExpired:
+            ended = _gone(record, grace_s)
+        if not ended:
             kill(record)
-        except psutil.NoSuchProcess:
-            pass
     _reap(record)
     return ended
 
 
 def kill(record: ChildRecord) -> None:
-    """SIGKILL now. Returns when the process is gone."""
+    """SIGKILL now. Returns when the process is gone. Raises StackError when the kernel does not let it go."""
     process = record.process()
     if process is not None:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-            process.wait(10)
-        except psutil.NoSuchProcess:
-            pass
+        if not _gone(record, 10):
+            raise StackError(f"process {record.pid} is still there 10 s after SIGKILL")
     _reap(record)
+
+
+def _gone(record: ChildRecord, seconds: float) -> bool:
+    """Wait until the process runs no more. One whose parent has ended stays a zombie until init asks for it, seconds
+    later with some: it holds no file and no port then, and is not waited for.
+    """
+    deadline = time.monotonic() + seconds
+    while record.running:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def last_lines(log: Path, count: int = 3) -> str:
