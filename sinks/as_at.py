@@ -98,10 +98,8 @@ class Known:
     @property
     def in_words(self) -> str:
         """The same for a person."""
-        by = f"{self.by}."
-        if self.at is None:
-            return f"As known now, by {by}"
-        return f"As known at {_local(self.at)} (London), by {by}"
+        when = "now" if self.at is None else f"at {_local(self.at)} (London)"
+        return f"As known {when}, by {self.by}."
 
 
 def known(client: Client, at: datetime | None) -> Known:

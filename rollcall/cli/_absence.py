@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollcall.cli._as_at import AsAt
+from rollcall.cli._listed import rate, whole
 
 if TYPE_CHECKING:
     from sinks.absence import AbsenceReport, Line
@@ -51,13 +52,10 @@ def absence(
     from rollcall.cli import _dates
     from rollcall.cli._as_at import asked as asking
     from rollcall.cli._client import answer
-    from rollcall.errors import UsageError
     from sinks.absence import Asked, absence_report, check, statements
     from sinks.publishing import schools_of
 
-    since, until = _dates.day("--from", first), _dates.day("--to", last)
-    if until < since:
-        raise UsageError(f"--to {until} is before --from {since}")
+    since, until = _dates.span(first, last)
     check(by)
     at = None if as_at is None else _dates.instant("--as-at", as_at)
     asked = Asked(since, until, tuple(la or ()), tuple(urn or ()), not everybody)
@@ -101,10 +99,7 @@ def _show(report: AbsenceReport, bands: bool) -> None:
         table.add_row(label, *cells(line))
     if not report.lines:
         table.add_row("Total", *cells(report.total))
-    console = Console()
-    # A table cut to a narrow terminal hides figures; one that wraps does not.
-    console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).maximum)
-    console.print(table)
+    whole(Console(), table)
 
 
 def _cells(line: Line) -> tuple[str, ...]:
@@ -112,20 +107,13 @@ def _cells(line: Line) -> tuple[str, ...]:
         f"{line.schools:,}" if line.schools == line.schools_known else f"{line.schools:,} of {line.schools_known:,}",
         f"{line.enrolments:,}",
         f"{line.possible:,}",
-        _rate(line.absent, line.possible),
+        rate(line.absent, line.possible),
         f"{line.persistent:,}",
-        _rate(line.persistent, line.enrolments),
+        rate(line.persistent, line.enrolments),
         f"{line.severe:,}",
-        _rate(line.severe, line.enrolments),
+        rate(line.severe, line.enrolments),
     )
 
 
 def _banded(line: Line) -> tuple[str, ...]:
-    return (f"{line.banded:,}", *(_rate(number, line.banded) for number in line.bands))
-
-
-def _rate(part: int, whole: int) -> str:
-    from sinks.reports import percent
-
-    value = percent(part, whole)
-    return "–" if value is None else f"{value:.2f}"
+    return (f"{line.banded:,}", *(rate(number, line.banded) for number in line.bands))

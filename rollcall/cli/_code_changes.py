@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rollcall.cli._listed import table
+from rollcall.cli._listed import rate, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,10 +113,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
 
 
 def _rate(figures: Figures, name: str) -> str:
-    from sinks.reports import percent
-
-    rate = percent(getattr(figures, name), figures.possible)
-    return "–" if rate is None else f"{rate:.2f}"
+    return rate(getattr(figures, name), figures.possible)
 
 
 def _said(one: MapEntry) -> str:

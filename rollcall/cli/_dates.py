@@ -7,7 +7,7 @@ from datetime import date, datetime
 from rollcall.domain.clock import parse_local
 from rollcall.errors import UsageError
 
-__all__ = ["day", "instant"]
+__all__ = ["day", "instant", "span"]
 
 
 def day(option: str, written: str) -> date:
@@ -16,6 +16,14 @@ def day(option: str, written: str) -> date:
         return date.fromisoformat(written)
     except ValueError:
         raise UsageError(f"{option} {written}: a date is written 2025-09-10") from None
+
+
+def span(first: str, last: str) -> tuple[date, date]:
+    """What `--from` and `--to` say, both inclusive. Raises UsageError as `day`, and for a last day before the first."""
+    since, until = day("--from", first), day("--to", last)
+    if until < since:
+        raise UsageError(f"--to {until} is before --from {since}")
+    return since, until
 
 
 def instant(option: str, written: str) -> datetime:

@@ -8,10 +8,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
+    from rich.console import Console
+    from rich.table import Table
+
     from connectors.sources import Definition, School
     from connectors.state import SourceState
 
-__all__ = ["listed_school", "listed_source", "table", "wrapped"]
+__all__ = ["listed_school", "listed_source", "rate", "table", "whole", "wrapped"]
 
 
 def listed_source(source: Definition) -> dict[str, Any]:
@@ -62,10 +65,25 @@ def table(headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
         table.add_column(heading, no_wrap=place < len(headings))
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
-    console = Console()
-    # A heading that is cut hides what a figure is: rather too wide for the terminal.
-    console.width = max(console.width, 130, console.measure(table, options=console.options.update(width=1000)).maximum)
+    whole(Console(), table, 130)
+
+
+def whole(console: Console, table: Table, least: int = 0) -> None:
+    """Print a table uncut, `least` columns wide at least, and leave the console as wide.
+
+    What is cut to a narrow terminal hides figures; what the terminal wraps does not.
+    """
+    needed = console.measure(table, options=console.options.update(width=1000)).maximum
+    console.width = max(console.width, least, needed)
     console.print(table)
+
+
+def rate(part: int, of: int) -> str:
+    """A rate for a person, in per cent to two decimals, rounded half up (rule 19)."""
+    from sinks.reports import percent
+
+    value = percent(part, of)
+    return "–" if value is None else f"{value:.2f}"
 
 
 def wrapped(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -39,13 +39,10 @@ def returns(
     from rollcall.cli import _dates
     from rollcall.cli._as_at import asked as asking
     from rollcall.cli._client import answer
-    from rollcall.errors import UsageError
     from sinks.returns import Asked, schools_of, statements
     from sinks.returns import returns as told
 
-    since, until = _dates.day("--from", first), _dates.day("--to", last)
-    if until < since:
-        raise UsageError(f"--to {until} is before --from {since}")
+    since, until = _dates.span(first, last)
     at = None if as_at is None else _dates.instant("--as-at", as_at)
     asked = Asked(la, since, until, tuple(urn or ()))
     schools = answer(lambda client: schools_of(client, asked))

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from rollcall.cli._listed import rate
+
 if TYPE_CHECKING:
     from rollcall.domain.mis_rates import MisRates
     from sinks.school_report import SchoolReport, Sums
@@ -95,12 +97,14 @@ class Page:
         )  # fmt: skip
 
     def _open_n(self) -> Section:
+        from sinks.school_report import N_MAY_STAND
+
         rows = [{**row, "over": "yes" if row["over"] else "no"} for row in self.report.open_n]
         over = sum(row["marks"] for row in self.report.open_n if row["over"])
         total = sum(row["marks"] for row in self.report.open_n)
         return _listed(
             "N still open", rows,
-            f"{total:,} N of {self._term} stand; {over:,} for more than 5 school days, and are overdue.",
+            f"{total:,} N of {self._term} stand; {over:,} for more than {N_MAY_STAND} school days, and are overdue.",
             f"No N of {self._term} stands. Those of today are among the day's marks.",
             {"session_date": "Date", "session": "Session", "year_group": "Year group", "school_days": "School days",
              "marks": "Marks", "over": "Overdue"},
@@ -264,10 +268,7 @@ def _coverage(one: Sums) -> str:
 
 
 def _rate(part: int, whole: int) -> str:
-    from sinks.reports import percent
-
-    value = percent(part, whole)
-    return "–" if value is None else f"{value:.2f} %"
+    return f"{rate(part, whole)} %" if whole else rate(part, whole)
 
 
 def _short(day: date) -> str:

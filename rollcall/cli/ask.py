@@ -148,13 +148,10 @@ def _answer(
     from rollcall.cli import _dates
     from rollcall.cli._as_at import asked as asking
     from rollcall.domain.clock import london_date
-    from rollcall.errors import UsageError
     from sinks.as_at import known
     from sinks.questions import Asked, answer, statement
 
-    since, until = _dates.day("--from", first), _dates.day("--to", last or first)
-    if until < since:
-        raise UsageError(f"--to {until} is before --from {since}")
+    since, until = _dates.span(first, last or first)
     at = None if as_at is None else _dates.instant("--as-at", as_at)
     today = london_date(datetime.now(UTC) if at is None else at)
     asked = Asked(since, until, today, tuple(school or ()), window=window, **measure)

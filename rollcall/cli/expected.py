@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollcall.cli._listed import whole
+
 if TYPE_CHECKING:
     from sinks.expected import Day
 
@@ -90,7 +92,6 @@ def _show(day: Day) -> None:
         )
         session = f"{one.session} {one.period}".strip()
         table.add_row(session, one.group_id, " + ".join(one.groups), *times, _STATES[one.state], came)
-    console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).maximum)
-    console.print(table)
+    whole(console, table)
     came_of = sum(one.received_at is not None for one in day.registers)
     console.print(f"{len(day.registers)} expected, {came_of} received, {day.overdue} overdue")

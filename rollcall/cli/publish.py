@@ -70,9 +70,7 @@ def attendance(
         raise UsageError(f"no layout {layout}; there is {', '.join(LAYOUTS)}")
     if suppression not in SUPPRESSIONS:
         raise UsageError(f"no suppression {suppression}; there is {', '.join(SUPPRESSIONS)}")
-    since, until = _dates.day("--from", first), _dates.day("--to", last or first)
-    if until < since:
-        raise UsageError(f"--to {until} is before --from {since}")
+    since, until = _dates.span(first, last or first)
     at = None if as_at is None else _dates.instant("--as-at", as_at)
     wanted = Asked(since, until, tuple(la or ()), suppression)
     urns = answer(lambda client: schools_of(client, wanted.las)) if wanted.las and at is not None else ()

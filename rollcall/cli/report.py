@@ -9,6 +9,7 @@ import typer
 
 from rollcall.cli import _absence, _returns
 from rollcall.cli._as_at import AsAt
+from rollcall.cli._listed import rate, whole
 from rollcall.cli._school import EPILOG, school
 
 if TYPE_CHECKING:
@@ -122,21 +123,13 @@ def show(report: DayReport) -> None:
         table.add_column(justify="right")
         for heading, value in zip(_IN_WORDS, total, strict=True):
             table.add_row(heading, value)
-    # A table cut to a narrow terminal hides figures; one that wraps does not.
-    console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).maximum)
-    console.print(table)
+    whole(console, table)
     for title, found in (("Accepted, with a finding", report.exceptions), ("In quarantine", report.quarantined)):
         if found:
             console.print(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in found.items()))
 
 
 def _cells(line: Line) -> tuple[str, ...]:
-    from sinks.reports import percent
-
-    def rate(part: int) -> str:
-        value = percent(part, line.possible)
-        return "–" if value is None else f"{value:.2f}"
-
     schools = (
         f"{line.schools:,}"
         if line.schools == line.schools_expected
@@ -146,9 +139,9 @@ def _cells(line: Line) -> tuple[str, ...]:
         schools,
         f"{line.pupils:,}",
         f"{line.possible:,}",
-        rate(line.attendance),
-        rate(line.authorised),
-        rate(line.unauthorised),
+        rate(line.attendance, line.possible),
+        rate(line.authorised, line.possible),
+        rate(line.unauthorised, line.possible),
         f"{line.late:,}",
         f"{line.unknown:,}",
         f"{line.missing_marks:,}",

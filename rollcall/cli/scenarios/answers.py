@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rollcall.cli.reconcile import watermarks
 from rollcall.cli.scenarios.ground import load
 from rollcall.cli.scenarios.looked_into import LookedInto, look_into
+from rollcall.cli.scenarios.upheaval import told
 from rollcall.settings import Settings
 from sinks.clickhouse import connect
 from sinks.reconcile import Reconciliation, reconcile
@@ -17,13 +18,12 @@ from sinks.verify import Verification, verify
 
 if TYPE_CHECKING:
     from rollcall.cli.scenarios.front_desk import Desks, FrontDesk
-    from rollcall.cli.scenarios.upheaval import Upheaval
 
 __all__ = ["Answers", "ask"]
 
 
 class Answers(NamedTuple):
-    """`missing` and `findings`: as `Found` has them; `told`: as `Upheaval.told` does."""
+    """`missing` and `findings`: as `Found` has them; `told`: as `upheaval.told` does."""
 
     account: Reconciliation
     rebuilt: Verification
@@ -35,9 +35,7 @@ class Answers(NamedTuple):
     looked_into: LookedInto
 
 
-def ask(
-    settings: Settings, day: date, desk: FrontDesk, upheaval: Upheaval, explained_urn: int, noon: datetime
-) -> Answers:
+def ask(settings: Settings, day: date, desk: FrontDesk, explained_urn: int, noon: datetime) -> Answers:
     """Ask everything, over a connection of its own: the judge may read beside it, and nothing is written any more."""
     with closing(connect(settings.clickhouse)) as client:
         return Answers(
@@ -47,6 +45,6 @@ def ask(
             day_report(client, day, "phase", headline=False),
             list(client.query(load("missing_registers"), parameters={"day": day}).result_rows),
             list(client.query(load("findings")).result_rows),
-            upheaval.told(client),
+            told(client),
             look_into(settings, client, day, explained_urn, noon),
         )

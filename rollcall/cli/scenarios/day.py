@@ -147,7 +147,7 @@ class Day:
                     settle(self.settings, client, gauge, _DRAIN_S, self._check, self._tell_taken)
             with still(loader):
                 gauge.drain(_DRAIN_S, self._check)
-                found = self._judge(estate, client, refs, posted, pulls, desk, upheaval)
+                found = self._judge(estate, client, refs, posted, pulls, desk)
         finally:
             gauge.close()
             client.close()
@@ -261,13 +261,13 @@ class Day:
     # ---- what came of it
 
     def _judge(
-        self, estate: Estate, client: Any, refs: Any, posted: int, pulls: int, desk: FrontDesk, upheaval: Upheaval
+        self, estate: Estate, client: Any, refs: Any, posted: int, pulls: int, desk: FrontDesk
     ) -> Found:  # fmt: skip
         settings, urn = self.settings, estate.schools[0].urn
         assert self._noon is not None  # the afternoon was played
         # The judge reads topics and computes; the answers are ClickHouse's work.
         with self._part("The proofs, and the answer"), ThreadPoolExecutor(1) as beside:
-            asking = beside.submit(ask, settings, self.plan.day, desk, upheaval, urn, self._noon)
+            asking = beside.submit(ask, settings, self.plan.day, desk, urn, self._noon)
             verdict = judge(
                 estate, client, settings.kafka.client_config(), settings.registry.url, refs, group=settings.worker.group
             )

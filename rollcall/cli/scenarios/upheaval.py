@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from connectors.estate.schools import School
     from connectors.estate.upheavals import Upheavals
 
-__all__ = ["Upheaval"]
+__all__ = ["Upheaval", "told"]
 
 _ROSTER = "reference.roster.v1"
 _PATIENCE_S = 120.0
@@ -68,14 +68,6 @@ class Upheaval:
         """Wait until no mark stands under a number that counts for another."""
         self._wait("current state by the aliases", self._follows)
 
-    @staticmethod
-    def told(client: Any) -> dict[str, int]:
-        """Marks that healed, that the new rule chose, that are of a school not open; aliases in force; and marks of
-        sessions that follow from lessons.
-        """
-        names = ("healed", "chosen_by_the_new_system", "of_a_school_not_open", "aliases", "from_lessons")
-        return dict(zip(names, map(int, client.query(load("upheavals")).result_rows[0]), strict=True))
-
     def _publish_roster(self, school: School) -> None:
         record = reference.roster(self._estate, school, self._refs, datetime.now(UTC))
         value = Encoder(self._settings.registry.url).encode(_ROSTER, record)
@@ -111,3 +103,11 @@ class Upheaval:
 
     def _wait(self, what: str, reached: Any) -> None:
         wait_until(what, reached, _PATIENCE_S, self._watched, 0.2)
+
+
+def told(client: Any) -> dict[str, int]:
+    """Marks that healed, that the new rule chose, that are of a school not open; aliases in force; and marks of
+    sessions that follow from lessons.
+    """
+    names = ("healed", "chosen_by_the_new_system", "of_a_school_not_open", "aliases", "from_lessons")
+    return dict(zip(names, map(int, client.query(load("upheavals")).result_rows[0]), strict=True))
