@@ -34,7 +34,17 @@ from connectors.pupils import UpnKey
 from rollcall.cli.scenarios.answers import ask
 from rollcall.cli.scenarios.found import Found
 from rollcall.cli.scenarios.front_desk import FrontDesk
-from rollcall.cli.scenarios.ground import Gauge, Taken, clear, define, lay, rounds, sender_keys, sources_of
+from rollcall.cli.scenarios.ground import (
+    Gauge,
+    Taken,
+    clear,
+    define,
+    lay,
+    pulled_since,
+    rounds,
+    sender_keys,
+    sources_of,
+)
 from rollcall.cli.scenarios.processes import Command, remember, stop_remembered, wait_until
 from rollcall.cli.scenarios.settled import settle, still
 from rollcall.cli.scenarios.upheaval import Upheaval
@@ -132,7 +142,7 @@ class Day:
                     upheaval = Upheaval(self.settings, estate, refs, client, gauge, self.commands)
                     estate.publish_reference(self.settings.kafka.client_config(), self.settings.registry.url, refs)
                     keys = sender_keys(self.settings, estate)
-                    wait_until("rosters", lambda: rounds(pulling, sources) > 0, _REFERENCE_S, self.commands)
+                    wait_until("rosters", lambda: all(rounds(pulling, sources).values()), _REFERENCE_S, self.commands)
                     wait_until("the reference loader", gauge.reference_applied, _REFERENCE_S, self.commands, 0.2)
                 with self._part("The day: registers posted, MIS pulled, sign-ins"):
                     self._start("worker", "worker")
@@ -238,7 +248,7 @@ class Day:
         begun = rounds(pulls, sources)
 
         def over() -> bool:
-            return not servers.waiting and rounds(pulls, sources) >= begun + 2
+            return not servers.waiting and pulled_since(pulls, begun)
 
         wait_until("the last pull", over, _REFERENCE_S, self.commands)
         pulls.stop()
@@ -253,7 +263,7 @@ class Day:
             self.commands.remove(whole)
             if whole.wait(_REFERENCE_S):
                 raise StackError(f"the pull of the whole day left with {whole.exit_code} (log: {whole.log})")
-        return rounds(pulls, sources)
+        return min(rounds(pulls, sources).values())
 
     def _tell_taken(self, taken: Taken) -> None:
         self._teller.amount(taken.marks, None if taken.waiting else taken.marks)

@@ -90,15 +90,21 @@ def define(settings: Settings, document: dict[str, Any]) -> list[str]:
     return [source.name for source in sources]
 
 
-def rounds(pulls: Command, sources: Sequence[str]) -> int:
-    """How many rounds `rollcall pull --every ... --json` has finished of each of these sources, at least, in which
-    every school was pulled whole."""
+def rounds(pulls: Command, sources: Sequence[str]) -> dict[str, int]:
+    """By source: how many rounds of `rollcall pull --every ... --json` ended with every school pulled whole."""
     whole = dict.fromkeys(sources, 0)
     for line in pulls.said.splitlines():
         if line.startswith("[{"):
             schools = json.loads(line)
             whole[schools[0]["source"]] += all(school["outcome"] == "pulled" for school in schools)
-    return min(whole.values())
+    return whole
+
+
+def pulled_since(pulls: Command, begun: Mapping[str, int]) -> bool:
+    """Whether every source has had a whole round that began after `begun` was counted: the one that ran then may have
+    read before, so two more. Each by its own count: the slowest source says nothing of one that stood still."""
+    now = rounds(pulls, list(begun))
+    return all(now[source] >= count + 2 for source, count in begun.items())
 
 
 class Taken(NamedTuple):

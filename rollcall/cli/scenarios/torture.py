@@ -16,7 +16,7 @@ from typing import Any
 
 from rollcall.cli.scenarios import changed
 from rollcall.cli.scenarios.arena import Arena
-from rollcall.cli.scenarios.ground import define, rounds, sender_keys, sources_of
+from rollcall.cli.scenarios.ground import define, pulled_since, rounds, sender_keys, sources_of
 from rollcall.cli.scenarios.processes import Command, wait_until
 from rollcall.errors import UsageError
 from rollcall.failpoints import FAIL_POINTS
@@ -217,7 +217,7 @@ def _crash_while_posting(arena: Arena, crash: Callable[[Command, Command], None]
             raise failed[0]
         pulls = arena.running("pull")
         begun = rounds(pulls, sources)
-        wait_until("whole rounds of pulls", lambda: rounds(pulls, sources) >= begun + 2, _START_S, [pulls])
+        wait_until("whole rounds of pulls", lambda: pulled_since(pulls, begun), _START_S, [pulls])
         arena.kill(pulls)
         arena.drain()
     arena.stop(arena.running("ingest"))
