@@ -123,6 +123,24 @@ def test_results_without_rows_keep_their_columns(client: Client) -> None:
     assert client.raw_query("SELECT code FROM marks", fmt="CSVWithNames") == b'"code"\n'
 
 
+def test_columns_of_results_without_rows_follow_tables_views_and_parameters(client: Client) -> None:
+    marks_table(client)
+    client.command("CREATE VIEW codes AS SELECT code FROM marks")
+    for _ in range(2):
+        assert client.query("SELECT * FROM codes").column_names == ("code",)
+    client.command("CREATE OR REPLACE VIEW codes AS SELECT code, pupil_id FROM marks")
+    assert client.query("SELECT * FROM codes").column_names == ("code", "pupil_id")
+    client.command("ALTER TABLE marks ADD COLUMN late UInt8")
+    for _ in range(2):
+        assert client.query("SELECT * FROM marks").column_names[-1] == "late"
+    client.command("DROP VIEW codes")
+    client.command("CREATE TABLE codes (code UInt8) ENGINE = Memory")
+    assert client.query("SELECT * FROM codes").column_types[0].name == "UInt8"
+    for precision in (3, 6, 3):
+        asked = client.query("SELECT toDateTime64(0, {p:UInt8}, 'UTC') AS at WHERE 0", parameters={"p": precision})
+        assert asked.column_types[0].name == f"DateTime64({precision}, 'UTC')"
+
+
 def test_parameters_are_bound_by_the_server(client: Client) -> None:
     text = 'it\'s a "tab"\t, a line\nand a \\ backslash'
     asked = client.query(

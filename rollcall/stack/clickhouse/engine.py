@@ -20,6 +20,7 @@ import chdb
 import pyarrow as pa
 
 from rollcall.stack.clickhouse.errors import QueryError, from_engine
+from rollcall.stack.clickhouse.headers import Headers
 from rollcall.stack.clickhouse.request import InsertHead, statement_kind, trailing_format
 
 __all__ = ["Engine", "Result", "Statement", "quoted"]
@@ -90,6 +91,7 @@ class Engine:
         # chDB sets the level to trace as soon as a log is named, whatever the file says: 20 MB for 10,000 queries.
         self._where = f"{folder}?config-file={config}&log-level=fatal" if config else str(folder)
         self._root = chdb.connect(self._where)
+        self._headers = Headers()
         self.version = self._root.query("SELECT version()", "TSV").bytes().decode().strip()
         self.timezone = self._root.query("SELECT timezone()", "TSV").bytes().decode().strip()
 
@@ -129,10 +131,13 @@ class Engine:
         if statement.kind in ("SELECT", "WITH") and answer_format in STREAMABLE:
             return self._stream(statement, answer_format)
         result = Result(answer_format, iter(()))
-        with self._handle(statement) as handle:
-            outcome = _ask(handle, statement.sql, answer_format, statement.bindings)
-            body = outcome.bytes() or b""
-            result.count(outcome)
+        try:
+            with self._handle(statement) as handle:
+                outcome = _ask(handle, statement.sql, answer_format, statement.bindings)
+                body = outcome.bytes() or b""
+                result.count(outcome)
+        finally:
+            self._headers.ran(statement.sql)
         if not body and statement.kind not in ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS"):
             result.format = None
         result.pieces = iter((body,) if body else ())
@@ -155,6 +160,15 @@ class Engine:
 
     def _empty(self, handle: Any, statement: Statement, answer_format: str) -> bytes:
         """What a server answers for no rows: chDB's stream answers nothing, also where a header belongs."""
+        if answer_format not in ("Native", "ArrowStream"):
+            return b""
+        decides = (
+            statement.database, answer_format, statement.before, statement.after_settings,
+            tuple(sorted(statement.settings.items())), tuple(sorted(statement.bindings.items())),
+        )  # fmt: skip
+        return self._headers.of(statement.sql, decides, lambda: self._header(handle, statement, answer_format))
+
+    def _header(self, handle: Any, statement: Statement, answer_format: str) -> bytes:
         select, _ = trailing_format(statement.sql)
         select = select.rstrip().rstrip(b";")
         if answer_format == "Native":
@@ -162,10 +176,8 @@ class Engine:
             columns = [column[:2] for column in json.loads(described)["data"]]
             names_and_types = b"".join(_varint(len(text.encode())) + text.encode() for pair in columns for text in pair)
             return _varint(len(columns)) + _varint(0) + names_and_types
-        if answer_format == "ArrowStream":
-            sql = b"SELECT * FROM (" + select + b"\n) LIMIT 0"
-            return bytes(_ask(handle, sql, answer_format, statement.bindings).bytes())
-        return b""
+        sql = b"SELECT * FROM (" + select + b"\n) LIMIT 0"
+        return bytes(_ask(handle, sql, answer_format, statement.bindings).bytes())
 
     def _handle(self, statement: Statement) -> _Closing:
         return _Closing(self._open(statement))
