@@ -103,8 +103,9 @@ def strike(
     """Write which schools are open, restricted, closed, unknown or not expected, as their registers tell by a cut.
 
     Counts, and percentages of schools known, of those that responded and of all; beside the file stand its schools (not
-    for publication) and a manifest. What is declared fills unknown only, and is counted apart. Leaves with 1 when
-    something of the cut is still to be taken in: the figures may change then. Basis: statutory, what stands now."""
+    for publication) and a manifest. What is declared fills unknown only, and is counted apart. A cut comes out as it
+    was known at its instant, whatever came later. Leaves with 1 when something of the cut is still to be taken in: the
+    figures may change then. Basis: statutory."""
     from connectors.snapshots.record import load
     from rollcall.cli import _dates
     from rollcall.cli._strike import cut_of, day_of, line
