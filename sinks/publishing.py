@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,11 +91,11 @@ class _Known(NamedTuple):
 
 
 def rows(client: Client, layout: Layout, asked: Asked, at: datetime | None = None) -> Iterator[Row]:
-    """The rows of a layout: every day, every week of those days, and the year to date at the last of them.
+    """The rows of a layout: as it has them every day, every week of those days, and the year to date at the last.
 
     `at`: the instant as at which `client` answers; None: now.
     """
-    yield from withhold(list(_all_rows(client, layout, asked, at)), layout, asked.suppression)
+    yield from map(layout.row, withhold(list(_all_rows(client, layout, asked, at)), layout, asked.suppression))
 
 
 def _all_rows(client: Client, layout: Layout, asked: Asked, at: datetime | None) -> Iterator[Row]:
@@ -105,14 +104,15 @@ def _all_rows(client: Client, layout: Layout, asked: Asked, at: datetime | None)
     authorities = {area.la_code: area for _, (area, _) in days if area.level == LOCAL}
     known_of = _known(client, asked, authorities)
     asked_days = sorted({day for day, _ in days if asked.first <= day <= asked.last})
-    for day in asked_days:
+    for day in asked_days if "Daily" in layout.breakdowns else ():
         yield from _breakdown(layout, "Daily", day, _together(days, {day}, "Daily"), known_of)
-    for monday in sorted({_monday(day) for day in asked_days}):
+    for monday in sorted({_monday(day) for day in asked_days}) if "Weekly" in layout.breakdowns else ():
         week = {day for day in asked_days if _monday(day) == monday}
         yield from _breakdown(layout, "Weekly", monday, _together(days, week, "Weekly"), known_of)
-    year = _together(days, {day for day, _ in days}, "YTD")
-    _add_pupils(client, asked, begin, authorities, year, at)
-    yield from _breakdown(layout, "YTD", _monday(asked.last), year, known_of)
+    if "YTD" in layout.breakdowns:
+        year = _together(days, {day for day, _ in days}, "YTD")
+        _add_pupils(client, asked, begin, authorities, year, at)
+        yield from _breakdown(layout, "YTD", _monday(asked.last), year, known_of)
 
 
 def span(asked: Asked) -> tuple[date, date]:
@@ -241,8 +241,9 @@ def _rates(layout: Layout, phases: Sequence[tuple[_Figures, _Known]]) -> Row:
     """Percentages of possible sessions, of one thing, or weighted by the enrolments of several."""
     counts = [(_numbers(found.marks), there_are.enrolments) for found, there_are in phases]
     return {
-        name: _percent(weighted((_share(numbers, of), enrolments) for numbers, enrolments in counts))
+        name: "NA" if value is None else layout.rate(value)
         for name, of in layout.percentages.items()
+        for value in (weighted((_share(numbers, of), enrolments) for numbers, enrolments in counts),)
     }
 
 
@@ -263,12 +264,12 @@ def _row(
         "attendance_date": f"{day:%d/%m/%Y}", "day_number": str(day.isoweekday()), "school_type": phase,
         "week_commencing": f"{_monday(day):%d/%m/%Y}", "breakdown": breakdown,
         "academic_year": _academic_year(day, breakdown, phase),
-        "num_schools": _mean(found.schools, len(found.days)), "enrolments": _mean(found.enrolments, len(found.days)),
+        "num_schools": layout.mean(Fraction(found.schools, len(found.days))),
+        "enrolments": layout.mean(Fraction(found.enrolments, len(found.days))),
         "total_num_schools": str(there_are.schools), "total_enrolments": str(there_are.enrolments),
         **_pupils(breakdown, phase, found), "pa_perc": "NA",
     }  # fmt: skip
-    row |= {name: str(number) for name, number in numbers.items()} | rates
-    return {name: row[name] for name in layout.columns}
+    return row | {name: str(number) for name, number in numbers.items()} | rates
 
 
 def _numbers(marks: Mapping[str, int]) -> dict[str, int]:
@@ -287,23 +288,6 @@ def _pupils(breakdown: str, phase: str, found: _Figures) -> Row:
 def _academic_year(day: date, breakdown: str, phase: str) -> str:
     """As 202526; the published file says NA in the Total rows of days and weeks."""
     return "NA" if phase == TOTAL and breakdown != "YTD" else academic_year(day).replace("/", "")
-
-
-def _percent(value: Fraction | None) -> str:
-    """Rounded half up to 8 decimals, below ten to 9, without trailing zeros; NA of nothing."""
-    if value is None:
-        return "NA"
-    places = Decimal("1e-8") if value >= 10 else Decimal("1e-9")
-    return _plain((Decimal(value.numerator) / Decimal(value.denominator)).quantize(places, rounding=ROUND_HALF_UP))
-
-
-def _mean(total: int, days: int) -> str:
-    return _plain(Decimal(total) / Decimal(days)) if days else "0"
-
-
-def _plain(value: Decimal) -> str:
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _monday(day: date) -> date:

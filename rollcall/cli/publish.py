@@ -45,7 +45,9 @@ def attendance(
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
     last: Annotated[str | None, typer.Option("--to", help="Last session date; the first when not given.")] = None,
     la: Authorities = None,
-    layout: Annotated[str, typer.Option(help="dashboard-2025.")] = "dashboard-2025",
+    layout: Annotated[
+        str, typer.Option(help="dashboard-2025, or ees-2024 (days), ees-2024-weekly, ees-2024-ytd.")
+    ] = "dashboard-2025",
     suppression: Annotated[
         str,
         typer.Option(
@@ -57,7 +59,8 @@ def attendance(
 ) -> None:
     """Write daily, weekly and year-to-date rows of schools in the headline, and a manifest that says what of.
 
-    Regions and the nation are in it unless authorities are named. Basis: statutory."""
+    In the layouts of 2024 days, weeks and the year to date are files of their own. Regions and the nation are in it
+    unless authorities are named. Basis: statutory."""
     from rollcall.cli import _dates
     from rollcall.cli._as_at import asked
     from rollcall.cli._client import answer
@@ -157,7 +160,8 @@ def compare(
     from rollcall.domain.published_files import compare as compared
     from rollcall.domain.published_files import read
 
-    dates = [f"{_dates.day('--date', one):%d/%m/%Y}" for one in date or ()]
+    days = [_dates.day("--date", one) for one in date or ()]
+    dates = [written for day in days for written in (f"{day:%d/%m/%Y}", day.isoformat())]
     found = compared(read(file), read(ours), las=la or (), breakdowns=breakdown or (), dates=dates)
     if as_json:
         differences = [one._asdict() for one in found.differences]
