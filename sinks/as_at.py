@@ -110,20 +110,22 @@ def known(client: Client, at: datetime | None) -> Known:
 
 @contextmanager
 def opened(
-    client: Client, at: datetime, first: date, last: date, urns: Collection[int] = (), asks: Collection[str] = ()
-) -> Iterator[Client]:
+    client: Client, at: datetime, first: date, last: date, urns: Collection[int] = (), asks: Collection[str] = (),
+    settle: bool = True,
+) -> Iterator[Client]:  # fmt: skip
     """A client that answers as at the instant `at`, of the session dates `first` to `last`, both inclusive.
 
     `urns`: of these schools alone; of all when empty. `asks`: the statements that will be asked, so that only what they
     read is made; everything when empty. `client` goes on answering as of now. An instant of the last seconds is waited
-    for. Needs a user who may create databases; what is made is dropped in the end, and what a killed process left is
-    dropped by a later one.
+    for; not so where `settle` is False, and then the answer may change until the instant is settled. Needs a user who
+    may create databases; what is made is dropped in the end, and what a killed process left is dropped by a later one.
 
     Raises UsageError for an instant that is not settled (`settled`), ClickHouseError when the user may not.
     """
     past = _name(client)
     try:
-        settled(client, at)
+        if settle:
+            settled(client, at)
         client.command(f"CREATE DATABASE `{past}`", use_database=False)
     except DatabaseError as error:
         if error.code in _MAY_NOT:

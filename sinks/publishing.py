@@ -1,8 +1,9 @@
 """Attendance as the Department publishes it: rows of a layout out of the counts, cell by cell, upwards and over time.
 
 Counts are added, rates come last (rule 19): a region is the sum of its authorities, Total of the phases, a week of its
-days. Schools and enrolments of a week or year to date are means over the days that have a row (rule 22). Pupils of a
-year to date are enrolments (rule 20). Basis: statutory.
+days; rates of a Total until 2024/25 are another matter (rollcall/domain/totals.py). Schools and enrolments of a week or
+year to date are means over the days that have a row (rule 22). Pupils of a year to date are enrolments (rule 20).
+Basis: statutory.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +21,10 @@ from clickhouse_connect.driver.client import Client
 from rollcall.domain.clock import now
 from rollcall.domain.identity import academic_year, academic_year_days
 from rollcall.domain.layouts import Layout
+from rollcall.domain.phases import PHASES
 from rollcall.domain.places import ONS_CODES, excluded_days
 from rollcall.domain.report_columns import COLUMNS
+from rollcall.domain.totals import is_weighted, weighted
 from sinks import absence
 from sinks.as_at import known
 from sinks.releases import as_csv, sha256, write
@@ -67,14 +70,12 @@ class _Figures:
     enrolments: int = 0
     pupils: int = 0
     persistent: int = 0
-    known_schools: int = 0
-    known_enrolments: int = 0
     days: set[date] = field(default_factory=set)
 
     def add(self, other: _Figures) -> None:
         """Take another's in."""
         self.marks.update(other.marks)
-        for name in ("schools", "enrolments", "pupils", "persistent", "known_schools", "known_enrolments"):
+        for name in ("schools", "enrolments", "pupils", "persistent"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.days |= other.days
 
@@ -82,27 +83,36 @@ class _Figures:
 _Place = tuple[_Area, str]
 
 
+class _Known(NamedTuple):
+    """Schools of the headline that there are, whether or not anything came of them, and pupils on their rolls."""
+
+    schools: int = 0
+    enrolments: int = 0
+
+
 def rows(client: Client, layout: Layout, asked: Asked, at: datetime | None = None) -> Iterator[Row]:
-    """The rows of a layout: every day, every week of those days, and the year to date at the last of them.
+    """The rows of a layout: as it has them every day, every week of those days, and the year to date at the last.
 
     `at`: the instant as at which `client` answers; None: now.
     """
-    yield from withhold(list(_all_rows(client, layout, asked, at)), layout, asked.suppression)
+    yield from map(layout.row, withhold(list(_all_rows(client, layout, asked, at)), layout, asked.suppression))
 
 
 def _all_rows(client: Client, layout: Layout, asked: Asked, at: datetime | None) -> Iterator[Row]:
     begin, _ = span(asked)
     days = _days(client, asked, begin)
-    asked_days = sorted({day for day, _ in days if asked.first <= day <= asked.last})
-    for day in asked_days:
-        yield from _breakdown(layout, "Daily", day, _together(days, {day}, "Daily"))
-    for monday in sorted({_monday(day) for day in asked_days}):
-        week = {day for day in asked_days if _monday(day) == monday}
-        yield from _breakdown(layout, "Weekly", monday, _together(days, week, "Weekly"))
-    year = _together(days, {day for day, _ in days}, "YTD")
     authorities = {area.la_code: area for _, (area, _) in days if area.level == LOCAL}
-    _add_pupils(client, asked, begin, authorities, year, at)
-    yield from _breakdown(layout, "YTD", _monday(asked.last), year)
+    known_of = _known(client, asked, authorities)
+    asked_days = sorted({day for day, _ in days if asked.first <= day <= asked.last})
+    for day in asked_days if "Daily" in layout.breakdowns else ():
+        yield from _breakdown(layout, "Daily", day, _together(days, {day}, "Daily"), known_of)
+    for monday in sorted({_monday(day) for day in asked_days}) if "Weekly" in layout.breakdowns else ():
+        week = {day for day in asked_days if _monday(day) == monday}
+        yield from _breakdown(layout, "Weekly", monday, _together(days, week, "Weekly"), known_of)
+    if "YTD" in layout.breakdowns:
+        year = _together(days, {day for day, _ in days}, "YTD")
+        _add_pupils(client, asked, begin, authorities, year, at)
+        yield from _breakdown(layout, "YTD", _monday(asked.last), year, known_of)
 
 
 def span(asked: Asked) -> tuple[date, date]:
@@ -154,19 +164,23 @@ def _days(client: Client, asked: Asked, begin: date) -> dict[tuple[date, _Place]
         found[day, la_code, phase] = _Figures(schools=schools, enrolments=enrolments, days={day})
     for day, la_code, phase, code, marks in client.query(load("publish_counts"), parameters=parameters).result_rows:
         found[day, la_code, phase].marks[code] += marks
-    known = {
-        (la_code, phase): (schools, enrolments)
-        for la_code, phase, schools, enrolments in client.query(
-            load("publish_known"), parameters={"day": asked.last.isoformat(), "las": list(asked.las)}
-        ).result_rows
-    }
     summed: dict[tuple[date, _Place], _Figures] = {}
     for (day, la_code, phase), figures in found.items():
-        figures.known_schools, figures.known_enrolments = known.get((la_code, phase), (0, 0))
         for area in _above(areas[la_code], asked.las):
             for kind in (phase, TOTAL):
                 summed.setdefault((day, (area, kind)), _Figures()).add(figures)
     return summed
+
+
+def _known(client: Client, asked: Asked, authorities: Mapping[str, _Area]) -> dict[_Place, _Known]:
+    """By authority, and what is above it, and phase; of the whole edition, so that every day's row says the same."""
+    found: dict[_Place, _Known] = {}
+    parameters = {"day": asked.last.isoformat(), "las": list(asked.las)}
+    for la_code, phase, schools, enrolments in client.query(load("publish_known"), parameters=parameters).result_rows:
+        for area in _above(authorities[la_code], asked.las) if la_code in authorities else ():
+            held = found.get((area, phase), _Known())
+            found[area, phase] = _Known(held.schools + schools, held.enrolments + enrolments)
+    return found
 
 
 def _above(area: _Area, las: Collection[str]) -> Iterator[_Area]:
@@ -179,17 +193,12 @@ def _above(area: _Area, las: Collection[str]) -> Iterator[_Area]:
 def _together(
     days: Mapping[tuple[date, _Place], _Figures], wanted: Collection[date], breakdown: str
 ) -> dict[_Place, _Figures]:  # fmt: skip
-    """Figures of several days added up, by place, without the days that do not count there (rule 21).
-
-    What is known of a place is not of a day.
-    """
+    """Figures of several days added up, by place, without the days that do not count there (rule 21)."""
     summed: dict[_Place, _Figures] = {}
     left_out = {area: _excluded(area, breakdown, min(wanted), max(wanted)) for _, (area, _) in days} if wanted else {}
     for (day, place), figures in days.items():
         if day in wanted and day not in left_out[place[0]]:
-            held = summed.setdefault(place, _Figures())
-            held.add(figures)
-            held.known_schools, held.known_enrolments = figures.known_schools, figures.known_enrolments
+            summed.setdefault(place, _Figures()).add(figures)
     return summed
 
 
@@ -216,13 +225,36 @@ def _add_pupils(
 
 
 def _breakdown(
-    layout: Layout, breakdown: str, day: date, figures: Mapping[_Place, _Figures]
+    layout: Layout, breakdown: str, day: date, figures: Mapping[_Place, _Figures], known_of: Mapping[_Place, _Known]
 ) -> Iterator[Row]:  # fmt: skip
     for (area, phase), found in sorted(figures.items(), key=lambda one: one[0]):
-        yield _row(layout, breakdown, day, area, phase, found)
+        phases = [kind for kind in PHASES if (area, kind) in figures] if phase == TOTAL else [phase]
+        of_phases = [(figures[area, kind], known_of.get((area, kind), _Known())) for kind in phases]
+        is_single = phase != TOTAL or not is_weighted(max(found.days))
+        if is_single or area.level != LOCAL:
+            rates = _rates(layout, [(found, _Known(0, 1))] if is_single else of_phases)
+            there_are = _Known(*map(sum, zip(*(there for _, there in of_phases), strict=True)))
+            yield _row(layout, breakdown, day, area, phase, found, there_are, rates)
 
 
-def _row(layout: Layout, breakdown: str, day: date, area: _Area, phase: str, found: _Figures) -> Row:
+def _rates(layout: Layout, phases: Sequence[tuple[_Figures, _Known]]) -> Row:
+    """Percentages of possible sessions, of one thing, or weighted by the enrolments of several."""
+    counts = [(_numbers(found.marks), there_are.enrolments) for found, there_are in phases]
+    return {
+        name: "NA" if value is None else layout.rate(value)
+        for name, of in layout.percentages.items()
+        for value in (weighted((_share(numbers, of), enrolments) for numbers, enrolments in counts),)
+    }
+
+
+def _share(numbers: Mapping[str, int], of: str) -> Fraction | None:
+    possible = numbers["possible_sessions"]
+    return Fraction(100 * numbers[of], possible) if possible else None
+
+
+def _row(
+    layout: Layout, breakdown: str, day: date, area: _Area, phase: str, found: _Figures, there_are: _Known, rates: Row
+) -> Row:  # fmt: skip
     numbers = _numbers(found.marks)
     row: Row = {
         "time_period": str(day.isocalendar().year), "time_identifier": str(day.isocalendar().week),
@@ -232,13 +264,12 @@ def _row(layout: Layout, breakdown: str, day: date, area: _Area, phase: str, fou
         "attendance_date": f"{day:%d/%m/%Y}", "day_number": str(day.isoweekday()), "school_type": phase,
         "week_commencing": f"{_monday(day):%d/%m/%Y}", "breakdown": breakdown,
         "academic_year": _academic_year(day, breakdown, phase),
-        "num_schools": _mean(found.schools, len(found.days)), "enrolments": _mean(found.enrolments, len(found.days)),
-        "total_num_schools": str(found.known_schools), "total_enrolments": str(found.known_enrolments),
+        "num_schools": layout.mean(Fraction(found.schools, len(found.days))),
+        "enrolments": layout.mean(Fraction(found.enrolments, len(found.days))),
+        "total_num_schools": str(there_are.schools), "total_enrolments": str(there_are.enrolments),
         **_pupils(breakdown, phase, found), "pa_perc": "NA",
     }  # fmt: skip
-    row |= {name: str(number) for name, number in numbers.items()}
-    row |= {name: _percent(numbers[of], numbers["possible_sessions"]) for name, of in layout.percentages.items()}
-    return {name: row[name] for name in layout.columns}
+    return row | {name: str(number) for name, number in numbers.items()} | rates
 
 
 def _numbers(marks: Mapping[str, int]) -> dict[str, int]:
@@ -257,24 +288,6 @@ def _pupils(breakdown: str, phase: str, found: _Figures) -> Row:
 def _academic_year(day: date, breakdown: str, phase: str) -> str:
     """As 202526; the published file says NA in the Total rows of days and weeks."""
     return "NA" if phase == TOTAL and breakdown != "YTD" else academic_year(day).replace("/", "")
-
-
-def _percent(part: int, of: int) -> str:
-    """Rounded half up to 8 decimals, below ten to 9, without trailing zeros; NA of nothing."""
-    if not of:
-        return "NA"
-    value = Decimal(100 * part) / Decimal(of)
-    rounded = value.quantize(Decimal("1e-8") if value >= 10 else Decimal("1e-9"), rounding=ROUND_HALF_UP)
-    return _plain(rounded)
-
-
-def _mean(total: int, days: int) -> str:
-    return _plain(Decimal(total) / Decimal(days)) if days else "0"
-
-
-def _plain(value: Decimal) -> str:
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _monday(day: date) -> date:

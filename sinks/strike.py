@@ -21,7 +21,7 @@ from rollcall.domain.clock import now
 from rollcall.domain.phases import PHASES
 from rollcall.domain.strike import DECLARABLE, STATUSES, Declared, StrikeRule, rule_of
 from rollcall.errors import UsageError
-from sinks.as_at import known
+from sinks.as_at import known, opened, settled
 from sinks.releases import as_csv, sha256, write
 from sinks.reports import percent
 from sinks.statements import load
@@ -56,8 +56,10 @@ class School(NamedTuple):
 
 @dataclass(frozen=True)
 class Cut:
-    """What a table is of: a session date as known at a cut's instant (UTC), and what is known beside the registers.
+    """What a table is of: a session date, and what is known beside the registers.
 
+    `known_at` (UTC): when it was known. `by_then`: only what was known then counts; else all that stands. `waiting`:
+    what is still to be taken in of the cut, in lines; what was known by then may still grow as long as there is any.
     `stands`: URN -> answered, late or failed, of the schools asked; `declared`: what people say; `earlier`: URN ->
     status, of the table that changes are counted from. `facts`: what else the manifest says.
     """
@@ -65,6 +67,8 @@ class Cut:
     day: date
     label: str
     known_at: datetime
+    by_then: bool = False
+    waiting: Sequence[str] = ()
     stands: Mapping[int, str] = field(default_factory=dict)
     declared: Sequence[Declared] = ()
     earlier: Mapping[int, str] | None = None
@@ -92,24 +96,24 @@ def table(found: Sequence[School], cut: Cut, by: Collection[str] = ("region", "p
 def publish(client: Client, cut: Cut, by: Collection[str], file: Path) -> dict[str, Any]:
     """Write the table, its schools (`<file>.schools.csv`, not for publication) and its manifest; returns the manifest.
 
-    Each is replaced whole, the manifest last. Raises UsageError when they cannot be written.
+    What was known at the cut's instant is asked of the history only where something came later, of the schools that it
+    concerns: that takes a user who may create databases. Each file is replaced whole, the manifest last. Raises
+    UsageError when they cannot be written, or as `sinks.as_at.settled` does.
     """
     rule = rule_of(cut.day)
-    found = schools(client, cut.day, rule)
+    found, versions = (_by_then if cut.by_then else _standing)(client, cut, rule)
     if not found:
         raise UsageError(f"no school of the headline is known to be open as a school on {cut.day}: load the schools")
     filled = _filled(found, cut)
     rows = table(found, cut, by)
     schools_rows = [_school_row(one, filled) for one in found]
     text, of_schools = (as_csv(some, list(some[0])) for some in (rows, schools_rows))
-    in_force = known(client, None)
-    later = client.query(load("strike_later"), parameters={"day": cut.day, "at": _instant(cut.known_at)}).result_rows
     manifest = {
         "file": file.name, "sha256": sha256(text), "rows": len(rows),
         "schools_file": f"{file.name}{SCHOOLS}", "schools_sha256": sha256(of_schools), "schools": len(found),
         "session_date": cut.day.isoformat(), "cut": cut.label, **cut.facts,
-        "known_at": cut.known_at.isoformat(timespec="milliseconds"), "marks_taken_in_later": int(later[0][0]),
-        "basis": "statutory", "provisional": True, "rule": rule.as_json(), **in_force.versions,
+        "known_at": cut.known_at.isoformat(timespec="milliseconds"), "waiting": list(cut.waiting),
+        "basis": "statutory", "provisional": True, "rule": rule.as_json(), **versions,
         "declared": _told(found, cut, filled), "changes": _moves(found, cut),
         "written_at": now().isoformat(timespec="seconds"),
     }  # fmt: skip
@@ -130,6 +134,30 @@ def read_statuses(file: Path) -> dict[int, str]:
     if wrong := set(found.values()) - set(STATUSES):
         raise UsageError(f"{beside}: {min(wrong)} is no status")
     return found
+
+
+def _standing(client: Client, cut: Cut, rule: StrikeRule) -> tuple[list[School], dict[str, int]]:
+    """The status of every school by what stands, and by which versions."""
+    return schools(client, cut.day, rule), known(client, None).versions
+
+
+def _by_then(client: Client, cut: Cut, rule: StrikeRule) -> tuple[list[School], dict[str, int]]:
+    """The same by what was known at the cut's instant: of schools of which nothing came later that is what stands."""
+    if not cut.waiting:
+        settled(client, cut.known_at)
+    standing, versions = _standing(client, cut, rule)
+    # Asked behind what stands: whatever came meanwhile is among it.
+    asked = {"day": cut.day, "at": _instant(cut.known_at)}
+    later = {int(urn) for (urn,) in client.query(load("strike_later"), parameters=asked).result_rows}
+    if not later:
+        return standing, versions
+    of_any = 0 in later
+    urns, asks = () if of_any else later, [load("strike_schools")]
+    with opened(client, cut.known_at, cut.day, cut.day, urns, asks, settle=not cut.waiting) as then:
+        past, versions_then = _standing(then, cut, rule)
+    if of_any:
+        return past, versions_then
+    return sorted([*(one for one in standing if one.urn not in later), *past]), versions
 
 
 def _filled(found: Sequence[School], cut: Cut) -> dict[int, str]:

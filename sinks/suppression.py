@@ -81,7 +81,7 @@ def withhold(rows: Sequence[Row], layout: Layout, how: str) -> list[Row]:
     if how == "none":
         return list(rows)
     if how == "dfe":
-        return [_without(row, layout, _numbers(row)) if _has_one_school(row) else row for row in rows]
+        return [_without(row, layout, _numbers(row, layout)) if _has_one_school(row) else row for row in rows]
     whole = _Whole(rows).areas
     # A region that is withheld as somebody's partner can still be had on days when it is nobody's.
     kept = [row for row in rows if row["geographic_level"] != LOCAL or _area(row) not in whole]
@@ -90,7 +90,7 @@ def withhold(rows: Sequence[Row], layout: Layout, how: str) -> list[Row]:
         for level in _levels(group, kept):
             columns[level] |= group.columns(layout)
     return [
-        _without(row, layout, _numbers(row) if _area(row) in whole else columns[row["geographic_level"]])
+        _without(row, layout, _numbers(row, layout) if _area(row) in whole else columns[row["geographic_level"]])
         for row in rows
     ]
 
@@ -99,8 +99,8 @@ def _without(row: Row, layout: Layout, columns: Iterable[str]) -> Row:
     return {**row, **{name: layout.suppressed for name in columns if name in row}}
 
 
-def _numbers(row: Row) -> list[str]:
-    return [name for name in row if name not in _FACTS]
+def _numbers(row: Row, layout: Layout) -> list[str]:
+    return [name for name in row if name not in _FACTS or name in layout.withheld_too]
 
 
 def _has_one_school(row: Row) -> bool:

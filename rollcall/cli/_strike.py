@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rollcall.cli._coverage import coverage, newest
@@ -11,7 +13,7 @@ from rollcall.domain.clock import now
 from rollcall.errors import UsageError
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime
 
     from clickhouse_connect.driver.client import Client
 
@@ -23,6 +25,8 @@ __all__ = ["cut_of", "day_of", "line"]
 
 #: How a school of several sources stands at a cut, the best first; however else one stands, it has failed.
 _BEST = ("answered", "late")
+#: Behind the deadline: who has no end by then is silent.
+_AFTER = timedelta(milliseconds=1)
 
 
 def cut_of(
@@ -40,23 +44,31 @@ def cut_of(
     if record.over_at is None and now() < schedule.due(record.cut):
         raise UsageError(f"the cut {record.cut.label} is open until {schedule.due(record.cut):%H:%M:%S} UTC")
     found = known(client, schedule.label(record.cut), snapshot.end(record))
-    facts = {
-        "snapshot": schedule.name,
-        "coverage": coverage(snapshot, record),
-        "waiting": waiting(record, found.pages, found.unfinished),
-    }
-    return Cut(schedule.day, record.cut.label, found.at, _stands(snapshot, record), declared, earlier, facts)
+    to_come = waiting(record, found.pages, found.unfinished)
+    then, after = _as_known(record, found.at), max(found.at, schedule.due(record.cut) + _AFTER)
+    facts = {"snapshot": schedule.name, "coverage": coverage(snapshot, then, after)}
+    stands = _stands(snapshot, then, after)
+    return Cut(schedule.day, record.cut.label, found.at, True, to_come, stands, declared, earlier, facts)
 
 
 def day_of(day: date, declared: Sequence[Declared], earlier: Mapping[int, str] | None) -> Cut:
     """A session date as it stands now, without a snapshot."""
     from sinks.strike import Cut
 
-    return Cut(day, "", now(), {}, declared, earlier, {"snapshot": None, "coverage": None, "waiting": []})
+    return Cut(day, "", now(), declared=declared, earlier=earlier, facts={"snapshot": None, "coverage": None})
 
 
-def _stands(snapshot: Snapshot, record: CutRecord) -> dict[int, str]:
-    at = now()
+def _as_known(record: CutRecord, at: datetime) -> CutRecord:
+    """The record of a cut that was over as it was at an instant: who ended later had no end."""
+    schools = {
+        place: school if school.ended_at is None or school.ended_at <= at
+        else replace(school, ended_at=None, outcome=None, why="", marks=0, pages=0)
+        for place, school in record.schools.items()
+    }  # fmt: skip
+    return replace(record, schools=schools)
+
+
+def _stands(snapshot: Snapshot, record: CutRecord, at: datetime) -> dict[int, str]:
     best: dict[int, str] = {}
     for school in record.schools.values():
         said = snapshot.stands(record, school, at)

@@ -45,7 +45,9 @@ def attendance(
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
     last: Annotated[str | None, typer.Option("--to", help="Last session date; the first when not given.")] = None,
     la: Authorities = None,
-    layout: Annotated[str, typer.Option(help="dashboard-2025.")] = "dashboard-2025",
+    layout: Annotated[
+        str, typer.Option(help="dashboard-2025, or ees-2024 (days), ees-2024-weekly, ees-2024-ytd.")
+    ] = "dashboard-2025",
     suppression: Annotated[
         str,
         typer.Option(
@@ -57,7 +59,8 @@ def attendance(
 ) -> None:
     """Write daily, weekly and year-to-date rows of schools in the headline, and a manifest that says what of.
 
-    Regions and the nation are in it unless authorities are named. Basis: statutory."""
+    In the layouts of 2024 days, weeks and the year to date are files of their own. Regions and the nation are in it
+    unless authorities are named. Basis: statutory."""
     from rollcall.cli import _dates
     from rollcall.cli._as_at import asked
     from rollcall.cli._client import answer
@@ -103,8 +106,9 @@ def strike(
     """Write which schools are open, restricted, closed, unknown or not expected, as their registers tell by a cut.
 
     Counts, and percentages of schools known, of those that responded and of all; beside the file stand its schools (not
-    for publication) and a manifest. What is declared fills unknown only, and is counted apart. Leaves with 1 when
-    something of the cut is still to be taken in: the figures may change then. Basis: statutory, what stands now."""
+    for publication) and a manifest. What is declared fills unknown only, and is counted apart. A cut comes out as it
+    was known at its instant, whatever came later. Leaves with 1 when something of the cut is still to be taken in: the
+    figures may change then. Basis: statutory."""
     from connectors.snapshots.record import load
     from rollcall.cli import _dates
     from rollcall.cli._strike import cut_of, day_of, line
@@ -156,7 +160,8 @@ def compare(
     from rollcall.domain.published_files import compare as compared
     from rollcall.domain.published_files import read
 
-    dates = [f"{_dates.day('--date', one):%d/%m/%Y}" for one in date or ()]
+    days = [_dates.day("--date", one) for one in date or ()]
+    dates = [written for day in days for written in (f"{day:%d/%m/%Y}", day.isoformat())]
     found = compared(read(file), read(ours), las=la or (), breakdowns=breakdown or (), dates=dates)
     if as_json:
         differences = [one._asdict() for one in found.differences]

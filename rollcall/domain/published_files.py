@@ -1,6 +1,7 @@
 """Are two files of attendance statistics the same, cell by cell?
 
-Rows are known by breakdown, level, region, authority, date and phase, whatever their order and the files' other habits.
+Rows are known by breakdown, level, region, authority, date and phase, whatever their order and the files' other habits;
+in a file without breakdowns or dates, by what it has of these and its time period.
 Counts are equal as integers; means over days within a millionth; percentages within half a unit of their last decimal;
 text as text. What is withheld must be withheld in both.
 """
@@ -19,6 +20,7 @@ __all__ = ["Comparison", "Difference", "compare", "read"]
 
 Row = Mapping[str, str]
 _KEY = ("breakdown", "geographic_level", "region_code", "new_la_code", "attendance_date", "school_type")
+_NEEDED = ("geographic_level", "region_code", "new_la_code", "school_type")
 #: Passed through from elsewhere (how many schools there are): equal or not, it proves nothing about marks.
 _NOT_COMPARED = frozenset({"total_num_schools", "total_enrolments"})
 _MEANS = frozenset({"num_schools", "enrolments"})
@@ -48,7 +50,7 @@ class Comparison:
         return bool(self.cells) and not self.differences
 
 
-def read(file: Path, needed: Collection[str] = _KEY) -> list[Row]:
+def read(file: Path, needed: Collection[str] = _NEEDED) -> list[Row]:
     """The rows of a file. Raises UsageError when it cannot be read or lacks a column that is `needed`."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
@@ -70,8 +72,8 @@ def compare(
     def wanted(row: Row) -> bool:
         return (
             (not las or row.get("old_la_code", "") in las)
-            and (not breakdowns or row["breakdown"] in breakdowns)
-            and (not dates or row["attendance_date"] in dates)
+            and (not breakdowns or row.get("breakdown") in breakdowns)
+            and (not dates or row.get("attendance_date") in dates)
         )
 
     left = {_key(row): row for row in theirs if wanted(row)}
@@ -93,7 +95,8 @@ def compare(
 
 
 def _key(row: Row) -> tuple[str, ...]:
-    return tuple(row[name] for name in _KEY)
+    when = row.get("attendance_date") or f"{row.get('time_period', '')} {row.get('time_identifier', '')}"
+    return tuple(when if name == "attendance_date" else row.get(name, "") for name in _KEY)
 
 
 def _is_number(value: str) -> bool:

@@ -1,9 +1,8 @@
 """Facts that the Department's statistics and the law are known by, each a test of its own, through what users call.
 
-Facts 1, 5, 6, 7, 8 and 9 are here. Elsewhere: 2, as far as it is about 2025/26, in tests/sinks/test_reports.py; 3 in
+Facts 1, 2, 5, 6, 7, 8 and 9 are here. Elsewhere: 2 of our own reports in tests/sinks/test_reports.py; 3 in
 tests/streams/test_code_maps.py; 4 in test_absence.py and test_persistent_absence.py; 10 in test_suppression.py; 11 in
 test_strike.py; 12 in tests/sinks/test_as_at.py; 13 in tests/sinks/test_reports.py; 14 in tests/domain/test_upn.py.
-Not met: fact 2 of editions until 2024/25, whose Total was weighted; Total is pooled here, whatever the year.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ import pytest
 
 from rollcall.domain.clock import session_opens
 from rollcall.domain.codes import BY_CODE, CODES
+from rollcall.domain.layouts import DASHBOARD_2025
 from rollcall.domain.published_files import read
 from rollcall.domain.report_columns import COLUMNS
+from rollcall.domain.totals import is_weighted, weighted
+from sinks import publishing
 from sinks.absence import Asked, absence_report
 from sinks.questions import Asked as AskedOf
 from sinks.questions import answer
@@ -32,6 +35,8 @@ from tests.streams.rig import Rig
 #: One authority's week, and the whole edition where it is.
 WEEK = Path(__file__).with_name("telford_and_wrekin_2025_week37.csv")
 EDITION = Path(__file__).parents[3] / "shared" / "data" / "dfe_dashboard_2025_week37_full.csv"
+#: Rows of an edition whose Totals were weighted.
+WEIGHTED = Path(__file__).with_name("ees_daily_2024_week37.csv")
 #: Named counts of a row: each is the sum of codes of ours.
 SUMS = {name: one.codes for name, one in COLUMNS.items() if one.published and len(one.codes) > 1}
 
@@ -77,6 +82,68 @@ def test_fact_1_every_row_of_the_edition_and_the_nation_is_its_regions() -> None
                     summed[row["geographic_level"]][row["attendance_date"], row["school_type"], name] += int(row[name])
     assert len(summed["National"]) == 5 * 4 * len(SUMS)
     assert dict(summed["National"]) == dict(summed["Regional"])
+
+
+def test_fact_2_the_published_totals_of_september_2024_are_their_phases_weighted_by_enrolments() -> None:
+    """Acceptance fact 2, until 2024/25: 9 September 2024 is 95.322117...; pooled it would be 95.2989. So are the 18
+    rates of the nation on five days and of nine regions on one."""
+    by_place: dict[tuple[str, ...], dict[str, Mapping[str, str]]] = defaultdict(dict)
+    for row in read(WEIGHTED, ("school_type",)):
+        by_place[row["region_code"], row["la_name"], row["attendance_date"]][row["school_type"]] = row
+    totals = {place: phases.pop("Total") for place, phases in by_place.items() if "Total" in phases}
+    assert len(totals) == 14
+    for place, total in totals.items():
+        for rate, of in DASHBOARD_2025.percentages.items():
+            phases = [
+                (Fraction(100 * int(row[of]), int(row["possible_sessions"])), int(row["total_enrolments"]))
+                for row in by_place[place].values()
+            ]
+            found = weighted(phases)
+            assert found is not None
+            assert float(found) == pytest.approx(float(total[rate]), rel=1e-13, abs=1e-13), (place, rate)
+    nation = totals["", "", "2024-09-09"]
+    assert nation["attendance_perc"] == "95.3221174549688"
+    assert round(100 * int(nation["overall_attendance"]) / int(nation["possible_sessions"]), 4) == 95.2989
+    assert [is_weighted(day) for day in (date(2025, 8, 31), date(2025, 9, 1))] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("day", "total", "of_an_authority"),
+    [(date(2024, 10, 8), "87.5", None), (date(2025, 10, 7), "83.33333333", "83.33333333")],
+    ids=["2024/25 weighted", "2025/26 pooled"],
+)
+def test_fact_2_a_total_is_weighted_until_2024_25_and_pooled_from_2025_26(
+    clickhouse: Any, day: date, total: str, of_an_authority: str | None
+) -> None:
+    """Acceptance fact 2: 1 of 2 sessions of primary pupils, of whom there are 2, and 4 of 4 of secondary ones, of whom
+    there are 6, two of them at a school that sent nothing. An authority has a Total from 2025/26 only."""
+    rows.code_map(clickhouse, {code.code: code.code for code in CODES})
+    for urn, phase, pupils in ((100001, "Primary", 2), (100002, "Secondary", 4), (100003, "Secondary", 2)):
+        rows.school(clickhouse, urn, phase=phase)
+        on_roll = [rows.pupil(urn * 10 + number, first_day=date(2024, 9, 1)) for number in range(pupils)]
+        rows.roster(clickhouse, urn, on_roll)
+    marks = {100001: "/I", 100002: "////"}
+    rows.history(
+        clickhouse,
+        [
+            rows.mark(urn * 10 + number, code, urn=urn, session_date=day, offset=urn * 10 + number)
+            for urn, codes in marks.items()
+            for number, code in enumerate(codes)
+        ],
+    )
+    made = list(publishing.rows(clickhouse, DASHBOARD_2025, publishing.Asked(day, day, suppression="none")))
+    for breakdown in ("Daily", "Weekly", "YTD"):
+        found = {
+            row["geographic_level"]: row
+            for row in made
+            if (row["breakdown"], row["school_type"]) == (breakdown, "Total")
+        }
+        assert {level: row["attendance_perc"] for level, row in found.items()} == {
+            "National": total, "Regional": total, **({"Local authority": of_an_authority} if of_an_authority else {}),
+        }  # fmt: skip
+        nation = found["National"]
+        assert (nation["overall_attendance"], nation["possible_sessions"]) == ("5", "6"), "counts are sums"
+        assert (nation["total_num_schools"], nation["total_enrolments"]) == ("3", "8")
 
 
 @pytest.fixture
