@@ -31,20 +31,21 @@ _KNOWN_AT = datetime(DAY.year, DAY.month, DAY.day, 14, tzinfo=UTC)
 
 def run(client: Client, schools: int) -> list[float]:
     """Fill the client's database and publish; how many seconds each took. Raises AssertionError: not the figures."""
-
-    def fill(name: str, **facts: bool) -> None:
-        statement = (files("benchmarks") / "sql" / f"strike_{name}.sql").read_text(encoding="utf-8")
-        client.command(statement, parameters={"schools": schools, "day": DAY, **facts})
-
     for name in ("school", "version", "codes", "roll", "counts"):
-        fill(name)
-    fill("history", later=False)
+        fill(client, name, schools)
+    fill(client, "history", schools, later=False)
     taken = [_publish(client, schools) for _ in range(_RUNS)]
-    fill("history", later=True)
+    fill(client, "history", schools, later=True)
     taken.append(_publish(client, schools))
     alias = "VALUES ('pupil-alias', '1', now64(3), now64(6))"
     client.command(f"INSERT INTO reference_version (kind, key, taken_at, applied_at) {alias}")
     return [*taken, _publish(client, schools)]
+
+
+def fill(client: Client, name: str, schools: int, **facts: bool) -> None:
+    """Fill a table of the client's database for so many schools: one of benchmarks/sql/strike_*.sql."""
+    statement = (files("benchmarks") / "sql" / f"strike_{name}.sql").read_text(encoding="utf-8")
+    client.command(statement, parameters={"schools": schools, "day": DAY, **facts})
 
 
 def _publish(client: Client, schools: int) -> float:

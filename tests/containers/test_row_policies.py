@@ -162,6 +162,15 @@ def test_nothing_beside_the_views_can_be_reached(office: Any, sql: str) -> None:
     assert str(SECRET) not in str(raised.value)
 
 
+def test_limits_hold_on_the_server(server: dict[str, Any], office: Any) -> None:
+    asked = "SELECT toInt64(getSetting('priority')), toInt64(getSetting('max_execution_time'))"
+    with clickhouse_connect.get_client(**server, username="wide", password=PASSWORD, database="rollcall") as wide:
+        assert wide.query(asked).result_rows == [(10, 300)]
+        with pytest.raises(DatabaseError, match="452"):  # SETTING_CONSTRAINT_VIOLATION
+            wide.query("SELECT 1 SETTINGS priority = 1")
+    assert office.query(asked).result_rows == [(1, 30)]
+
+
 def test_a_policy_that_lets_more_through_does_not_widen_the_scope(server: dict[str, Any], office: Any) -> None:
     with clickhouse_connect.get_client(**server, database="rollcall") as admin:
         admin.command("CREATE ROW POLICY careless ON marks_current USING 1 TO office")

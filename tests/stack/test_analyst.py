@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from rollcall.stack.clickhouse.analyst import Tables, check_text, check_tree, read_tree
 from rollcall.stack.clickhouse.errors import QueryError
+from rollcall.stack.clickhouse.users import ANALYST_LIMITS
 
 pytestmark = pytest.mark.stack
 
@@ -160,6 +162,37 @@ def test_settings_and_parameters_cannot_reach_below_either(analyst: Client) -> N
     assert raised.value.code == 497
     with pytest.raises(DatabaseError):
         analyst.insert("raw", [[5, "x"]], column_names=["urn", "code"])
+
+
+def test_limits_hold_and_less_may_be_asked_for(analyst: Client) -> None:
+    names = "('max_threads', 'max_memory_usage', 'max_execution_time')"
+    asked = f"SELECT name, value FROM system.settings WHERE name IN {names}"
+    more = {"max_threads": 8, "max_memory_usage": 0, "max_execution_time": 5}
+    held = dict(analyst.query(asked, settings=more).result_rows)
+    assert held == {
+        "max_threads": "1",
+        "max_memory_usage": str(ANALYST_LIMITS["max_memory_usage"]),
+        "max_execution_time": "5",
+    }
+
+
+def test_analysts_wait_for_each_other_and_nobody_for_them(analyst: Client, stack: Any) -> None:
+    slow = "SELECT count() FROM numbers(60000000) WHERE sipHash64(number, {n:UInt8}) % 7 = 0"
+    options = {"host": stack.clickhouse_host, "port": stack.clickhouse_port}
+    running = (
+        "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64(number%' AND query NOT LIKE '%processes%'"
+    )
+    with ThreadPoolExecutor(3) as asking, clickhouse_connect.get_client(**options) as other:
+
+        def ask(n: int) -> int:
+            with clickhouse_connect.get_client(**options, database=analyst.database, username="analyst") as one:
+                return int(one.query(slow, parameters={"n": n}).result_rows[0][0])
+
+        answers, at_once = [asking.submit(ask, n) for n in range(3)], []
+        while not all(answer.done() for answer in answers):
+            at_once.append(other.query(running).result_rows[0][0])
+        assert all(answer.result() > 0 for answer in answers)
+    assert max(at_once) == 1
 
 
 def test_a_format_with_a_schema_writes_no_file(analyst: Client, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
@@ -39,6 +40,8 @@ __all__ = ["Front", "serve"]
 
 #: Statements at once; more wait. Each may use both cores, so more would only grow memory.
 MAX_STATEMENTS = 16
+#: Statements of the user `analyst` at once; theirs wait among themselves, and for no place that others need.
+ANALYSTS_AT_ONCE = 1
 #: A statement (not the data of an insert) above this (bytes) is refused.
 MAX_STATEMENT = 256 * 1024 * 1024
 #: With wait_end_of_query a result is held back until it is complete, up to this size (bytes); then it is sent.
@@ -61,6 +64,7 @@ class Front(ThreadingHTTPServer):
         self.engine = engine
         self.members = members
         self.slots = threading.BoundedSemaphore(MAX_STATEMENTS)
+        self.analysts = threading.BoundedSemaphore(ANALYSTS_AT_ONCE)
         self.watcher = Watcher(engine)
         self.sessions = Sessions()
 
@@ -124,7 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
         reading = statement.kind in READING
         descriptor = memory_file(body) if head else -1
         try:
-            with self.server.slots:
+            turn = self.server.analysts if request.user == "analyst" else nullcontext()
+            with turn, self.server.slots:
                 if reading:
                     self.server.watcher.watch(self.connection, statement.tag)
                 try:

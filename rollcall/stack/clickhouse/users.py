@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rollcall.errors import ConfigError
@@ -14,11 +15,14 @@ from rollcall.stack.clickhouse.scoped import hold_to_scope
 
 __all__ = ["admit", "authenticate", "hold_to"]
 
-#: `default` may do everything, `reader` may read everything, `analyst` may read views. There are no passwords: the
-#: front listens on this machine only, and who may log in here may read the files anyway.
+#: `default` may do everything, `reader` may read everything, `analyst` may read views, within limits. There are no
+#: passwords: the front listens on this machine only, and who may log in here may read the files anyway.
 USERS = ("default", "reader", "analyst")
 #: readonly = 2: reads only, may change settings for itself, may not lift readonly.
 READ_ONLY = "SET readonly = 2"
+#: What a statement of `analyst` may take: threads, bytes, seconds. Less may be asked for. With the one place that
+#: analysts share (`front.ANALYSTS_AT_ONCE`) the other core is left to who waits for a school's figures.
+ANALYST_LIMITS = {"max_threads": 1, "max_memory_usage": 4_000_000_000, "max_execution_time": 300}
 #: Every table, and whether it is a plain view of ours. Those of information_schema would show the tables below, and in
 #: the database of a past instant (sinks/as_at.py) these are views themselves.
 _TABLES = """
@@ -63,7 +67,18 @@ def hold_to(request: Request, statement: Statement, engine: Engine, member: Memb
     if request.user == "analyst":
         statement.sql = _for_analyst(statement, engine)
         statement.before = ()
+        statement.after_settings = (_limits(statement.settings), READ_ONLY)
     return statement
+
+
+def _limits(asked: Mapping[str, str]) -> str:
+    """A SET of analysts' limits, or of what was asked for where that is less; 0 is no limit, and so more."""
+
+    def least(name: str, limit: int) -> int:
+        wish = asked.get(name, "")
+        return int(wish) if wish.isdecimal() and 0 < int(wish) < limit else limit
+
+    return "SET " + ", ".join(f"{name} = {least(name, limit)}" for name, limit in ANALYST_LIMITS.items())
 
 
 def _for_analyst(statement: Statement, engine: Engine) -> bytes:
