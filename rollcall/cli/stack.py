@@ -99,6 +99,7 @@ def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
                 "running": service.running,
                 "ready": service.ready,
                 "log": str(service.log),
+                **({"scoped_url": service.scoped_url} if service.scoped_url else {}),
             }
             for service in found.services
         }
@@ -110,6 +111,8 @@ def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
             state = "ready" if service.ready else "starting or stuck" if service.running else "not running"
             pid = f"pid {service.pid}" if service.pid else ""
             typer.echo(f"{service.name:<11} {state:<18} {service.url:<28} {pid:<12} {service.log}")
+            if service.scoped_url:
+                typer.echo(f"{'':<11} {'for scoped users':<18} {service.scoped_url:<28} (rollcall access)")
     if not found.ready:
         raise typer.Exit(1)
 

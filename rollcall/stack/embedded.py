@@ -43,6 +43,8 @@ class ServiceStatus:
     ready: bool
     url: str
     log: Path
+    #: Where scoped users ask (`rollcall access`); of ClickHouse alone.
+    scoped_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class EmbeddedStack:
             running = child is not None and child.running
             ready = child is not None and child.listens(service.port) and _is_ready(service)
             pid = child.pid if child and running else None
-            return ServiceStatus(service.name, pid, running, ready, service.url, service.log)
+            scoped = self._scoped_url() if service.name == "clickhouse" else ""
+            return ServiceStatus(service.name, pid, running, ready, service.url, service.log, scoped)
 
         with ThreadPoolExecutor(len(services)) as pool:
             return StackStatus(self._home.root, tuple(pool.map(one, services)))
@@ -151,6 +154,9 @@ class EmbeddedStack:
             self._home.write_ports({name: port for name, port in ports.items() if name not in taken})
             ports = self._home.ports(PORT_NAMES)
         return ports
+
+    def _scoped_url(self) -> str:
+        return f"http://{HOST}:{self._home.ports(PORT_NAMES)['clickhouse_scoped']}"
 
     def _services(self, ports: dict[str, int]) -> list[Service]:
         return [service(self._home, ports, self.options) for service in SERVICES]

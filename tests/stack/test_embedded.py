@@ -266,6 +266,8 @@ def test_status_and_doctor_from_the_command_line(own_stack: EmbeddedStack) -> No
     found = json.loads(status.stdout)
     assert (found["kafka"]["url"], found["registry"]["url"]) == (urls.kafka, urls.registry)
     assert found["clickhouse"]["url"] == f"http://{urls.clickhouse_host}:{urls.clickhouse_port}"
+    scoped = json.loads((own_stack.home / "stack.json").read_text())["clickhouse_scoped"]
+    assert found["clickhouse"]["scoped_url"] == f"http://{scoped['host']}:{scoped['port']}"
     assert found["ready"] is True
     doctor = rollcall("doctor", "--json", *home)
     checks = {check["name"]: check for check in json.loads(doctor.stdout)}
