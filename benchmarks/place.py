@@ -134,6 +134,15 @@ class Place:
                 raise RollcallError(f"the worker stands still at {done:,} of {messages:,} messages")
             time.sleep(_LOOK_S)
 
+    def wait_archived(self, client: Client, messages: int, archive: WorkerProcess, timeout_s: float = 1800.0) -> None:
+        """Wait until so many messages are archived. Raises RollcallError when the archive ends or is not in time."""
+        end = time.monotonic() + timeout_s
+        while client.query(load_sql("archive_progress")).result_rows[0][0] < messages:
+            archive.check()
+            if time.monotonic() > end:
+                raise RollcallError(f"the archive has not {messages:,} messages after {timeout_s:.0f} s")
+            time.sleep(_LOOK_S)
+
     def _migrated(self, database: str) -> Client:
         self.drop(database)
         client = self.client("default")

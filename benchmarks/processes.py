@@ -86,10 +86,14 @@ class Sampler:
 
 
 class WorkerProcess:
-    """`rollcall worker` as a child process, with its log in a file and its metrics on a port."""
+    """`rollcall worker` as a child process, with its log in a file and its metrics on a port. Or another command."""
 
-    def __init__(self, home: Path, database: str, group: str, log: Path, extra: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, database: str, group: str, log: Path, extra: dict[str, str] | None = None,
+        command: tuple[str, ...] = ("worker",),
+    ) -> None:  # fmt: skip
         """Starts it. ``extra``: more ROLLCALL_ variables."""
+        self._name = command[0]
         self._log = log
         self._port = free_port()
         environment = {
@@ -103,7 +107,7 @@ class WorkerProcess:
         }
         with log.open("wb") as sink:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rollcall.cli", "worker"],
+                [sys.executable, "-m", "rollcall.cli", *command],
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env=environment,
@@ -118,21 +122,21 @@ class WorkerProcess:
         """Raises RollcallError when it has ended."""
         if self._process.poll() is not None:
             last = self._log.read_text(errors="replace").strip().splitlines()[-3:]
-            raise RollcallError(f"the worker ended with {self._process.returncode}: {' / '.join(last)[:600]}")
+            raise RollcallError(f"the {self._name} ended with {self._process.returncode}: {' / '.join(last)[:600]}")
 
-    def assigned_at(self, timeout_s: float = 180.0) -> float:
-        """When it was given its partitions, seconds since 1970: it has consumed nothing before.
+    def assigned_at(self, timeout_s: float = 180.0, event: str = "partitions_assigned") -> float:
+        """When it was given its partitions, seconds since 1970: it has consumed nothing before. ``event``: of its log.
 
         Raises RollcallError when it is not in time.
         """
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             for line in self._log.read_text(errors="replace").splitlines():
-                if "partitions_assigned" in line:
+                if f'"{event}"' in line:
                     return datetime.fromisoformat(json.loads(line)["at"]).timestamp()
             self.check()
             time.sleep(0.02)
-        raise RollcallError(f"the worker had no partitions after {timeout_s:.0f} s (log: {self._log})")
+        raise RollcallError(f"the {self._name} had no partitions after {timeout_s:.0f} s (log: {self._log})")
 
     def step_seconds(self) -> dict[str, float]:
         """Wall seconds of each step so far, from its own metrics."""

@@ -15,6 +15,7 @@ from clickhouse_connect.driver.client import Client
 from rollcall.errors import UsageError
 from sinks.deliveries import Delivery, deliveries
 from sinks.explaining import Loser, chosen_by
+from sinks.quarantine_trail import ARCHIVE_RUN
 from sinks.statements import load
 
 __all__ = ["Counts", "Step", "Story", "story"]
@@ -62,15 +63,17 @@ class Step:
     did: str
     by: int | None = None
     rule: str = ""
-    #: Where it was first refused, as partition/offset/item, when it came out of quarantine; and the run that sent it.
-    refused_at: str = ""
+    #: Where it was delivered first, as partition/offset/item, when it was sent again; and the run that sent it.
+    first_at: str = ""
     replayed_by: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """As an element of the document of `rollcall explain mark --json`."""
+        first, archived = self.first_at or None, self.replayed_by.startswith(ARCHIVE_RUN)
         return {
             **self.delivery.as_json(), "did": self.did, "by": self.by, "rule": self.rule or None,
-            "first_refused_at": self.refused_at or None, "replayed_by": self.replayed_by or None,
+            "first_refused_at": None if archived else first, "first_delivered_at": first if archived else None,
+            "replayed_by": self.replayed_by or None,
         }  # fmt: skip
 
 
@@ -192,7 +195,7 @@ def _record(one: Delivery) -> tuple[Any, ...]:
 
 
 def _with_replays(client: Client, steps: list[Step]) -> list[Step]:
-    """The steps, with where each was first refused that came out of quarantine."""
+    """The steps, with where each was delivered first that was sent again, out of quarantine or the archive."""
     places = [one.delivery for one in steps]
     asked = {
         "topic_ids": sorted({one.topic_id for one in places}), "partitions": sorted({one.partition for one in places}),

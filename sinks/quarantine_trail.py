@@ -21,10 +21,14 @@ from rollcall.errors import UsageError
 from sinks.statements import load
 
 __all__ = [
-    "LOST_AFTER", "Chosen", "Filter", "Left", "Selection", "Step", "Stored", "choose", "discard", "new_run",
-    "note_sent", "selection_as_json", "step_as_json", "steps", "stored",
+    "ARCHIVE_RUN", "LOST_AFTER", "OF_THE_MESSAGE", "Chosen", "Filter", "Left", "Selection", "Step", "Stored", "choose",
+    "discard", "new_run", "note_sent", "selection_as_json", "step_as_json", "steps", "stored",
 ]  # fmt: skip
 
+#: How the name of a run begins that sends out of the archive (streams/archive_replaying.py).
+ARCHIVE_RUN = "archive-"
+#: As an item: none of the message, but that the message was sent again out of the archive.
+OF_THE_MESSAGE = -2
 #: A replay that was not judged within this time is taken for lost, and its entry may be sent again.
 LOST_AFTER = timedelta(days=1)
 #: Messages whose bytes are held at a time; a page of 10,000 marks is about 1 MB.
@@ -185,9 +189,9 @@ def steps(client: Client, topic_id: str, partition: int, offset: int) -> list[St
     return [Step(*row) for row in client.query(load("quarantine_steps"), parameters=place).result_rows]
 
 
-def new_run() -> str:
-    """The name of a run that nobody else has."""
-    return uuid.uuid4().hex[:12]
+def new_run(kind: str = "") -> str:
+    """The name of a run that nobody else has; `kind`: how it begins."""
+    return kind + uuid.uuid4().hex[:12]
 
 
 def step_as_json(step: Step) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rollcall.settings import KafkaSettings
 from streams import replay_of
 from streams.batch import Record, Topic
 
-__all__ = ["RangeReader", "existing", "record_of", "tuned"]
+__all__ = ["RangeReader", "existing", "kept_from", "record_of", "tuned"]
 
 
 def tuned(kafka: KafkaSettings) -> dict[str, Any]:
@@ -67,6 +67,18 @@ def record_of(message: Message, topic: Topic) -> Record:
         arrived_ms,
         replay_of.read(tuple(told), arrived_ms) if told else None,
     )
+
+
+def kept_from(kafka: KafkaSettings, topic: str, partition: int) -> int:
+    """The first offset that Kafka still has of a partition. Raises KafkaError."""
+    consumer = Consumer({**tuned(kafka), "group.id": "rollcall-recovery"}, logger=quiet_librdkafka())
+    try:
+        low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+    except KafkaException as e:
+        raise KafkaError(f"{topic} partition {partition}: {e.args[0].str()}") from e
+    finally:
+        consumer.close()
+    return int(low)
 
 
 class RangeNotRead(ConnectionError):  # noqa: N818 - named for what it says

@@ -1,11 +1,15 @@
-"""The header of a replay: which entries of quarantine a message is sent again for. Written and read in this file alone.
+"""The header of a replay: of which delivery a message is sent again, and which of its marks. Written and read in this
+file alone.
 
-A replay is the stored message, byte for byte, on its topic, with its key, and with one header `replay_of` (JSON):
+A replay is the stored message, byte for byte, on its topic, with its key, and with one header `replay_of` (JSON). It
+comes out of quarantine, for entries that are open there, or out of the archive, for marks that no table holds any more:
 
     topic_id, partition, offset   where it was first delivered
     items                         the marks (from 0, then deletions) that are sent again; [-1] is the whole message
     arrived_ms                    when it first arrived, by Kafka's clock (ms since 1970): rule 6 caps by this
-    run, by                       which run sent it, and who
+    run, by                       which run sent it, and who; ARCHIVE_RUN begins the name of one out of the archive
+    lost                          only where there are any: places [topic_id, partition, offset] of earlier replays of
+                                  these items whose marks are gone since, so that they do not count as taken
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from sinks.quarantine_trail import ARCHIVE_RUN
 
 __all__ = ["HEADER", "WHOLE", "Replay", "read", "write"]
 
@@ -36,19 +42,27 @@ class Replay:
     run: str
     by: str
     trouble: str = ""
+    lost: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def whole(self) -> bool:
         """The whole message is sent again, not some of its items."""
         return self.items == (WHOLE,)
 
+    @property
+    def from_archive(self) -> bool:
+        """What it brings was no entry of quarantine: what is refused of it is one now."""
+        return self.run.startswith(ARCHIVE_RUN)
+
 
 def write(replay: Replay) -> list[tuple[str, bytes]]:
     """The headers of the message that is sent again."""
-    said = {
+    said: dict[str, Any] = {
         "topic_id": replay.topic_id, "partition": replay.partition, "offset": replay.offset,
         "items": list(replay.items), "arrived_ms": replay.arrived_ms, "run": replay.run, "by": replay.by,
     }  # fmt: skip
+    if replay.lost:
+        said["lost"] = [list(place) for place in replay.lost]
     return [(HEADER, json.dumps(said, separators=(",", ":")).encode())]
 
 
@@ -74,7 +88,10 @@ def read(headers: Sequence[tuple[str, str | bytes | None]], arrived_ms: int) -> 
         return _trouble(f"the header {HEADER}: {', '.join(wrong)} missing or not what it must be")
     if said["arrived_ms"] > arrived_ms:
         return _trouble(f"the header {HEADER}: it first arrived after it was sent again")
-    return Replay(**{name: said[name] for name in _FIELDS if name != "items"}, items=tuple(said["items"]))
+    return Replay(
+        **{name: said[name] for name in _FIELDS if name not in ("items", "lost")}, items=tuple(said["items"]),
+        lost=tuple((topic_id, partition, offset) for topic_id, partition, offset in said.get("lost", ())),
+    )  # fmt: skip
 
 
 def _trouble(why: str) -> Replay:
@@ -95,7 +112,22 @@ def _items(value: Any) -> bool:
     return value == [WHOLE] or (min(value) >= 0 and max(value) < 2**31 and len(set(value)) == len(value))
 
 
+_PLACE = (_text, _number(65_535), _number(2**63 - 1))
+
+
+def _places(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list)
+        and all(
+            isinstance(one, list)
+            and len(one) == 3
+            and all(is_right(part) for is_right, part in zip(_PLACE, one, strict=True))
+            for one in value
+        )
+    )
+
+
 _FIELDS = {
-    "topic_id": _text, "partition": _number(65_535), "offset": _number(2**63 - 1), "items": _items,
-    "arrived_ms": _number(2**53), "run": _text, "by": _text,
+    "topic_id": _PLACE[0], "partition": _PLACE[1], "offset": _PLACE[2], "items": _items,
+    "arrived_ms": _number(2**53), "run": _text, "by": _text, "lost": _places,
 }  # fmt: skip

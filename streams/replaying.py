@@ -1,4 +1,4 @@
-"""Sending what is in quarantine again: the stored bytes on their topic, with their key, and a header that says of what.
+"""Sending messages again: the stored bytes on their topic, with their key, and a header that says of what.
 
 What is sent twice is counted once (streams/replays.py). So the note that a message was sent is written after Kafka has
 it: killed in between, a second run sends it again, and no mark is counted again.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaException, Producer
@@ -19,15 +19,77 @@ from rollcall.failpoints import FailPoints
 from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from schemas.topics import PRODUCER
-from sinks.quarantine_trail import Chosen, Stored, note_sent, stored
+from sinks.quarantine_trail import Chosen, note_sent, stored
 from streams import replay_of
 from streams.assignment import topics_by_name
-from streams.batch import Topic
 
-__all__ = ["Sent", "send"]
+__all__ = ["Again", "Sender", "Sent", "send"]
 
 #: How long Kafka may take to acknowledge (s).
 _PATIENCE_S = 30.0
+
+
+class Again(NamedTuple):
+    """A message as it was received, and what its header is to say."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    replay: replay_of.Replay
+
+
+class Sender:
+    """Puts messages on their topics once more."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises KafkaError when Kafka does not answer, or a mark topic is missing."""
+        try:
+            self._topics = topics_by_name(settings)
+            self._producer = Producer(
+                {
+                    **settings.kafka.client_config(), **PRODUCER, "linger.ms": 5,
+                    "delivery.timeout.ms": int(_PATIENCE_S * 1000),
+                },
+                logger=quiet_librdkafka(),
+            )  # fmt: skip
+        except KafkaException as error:
+            raise KafkaError(f"replay: Kafka does not answer: {error.args[0].str()}") from error
+
+    def send(self, some: Sequence[Again]) -> list[tuple[str, int, int]]:
+        """Send them in the order given; (topic id, partition, offset) of each, when Kafka has acknowledged all.
+
+        Raises KafkaError when it does not.
+        """
+        places: list[Any] = [None] * len(some)
+        failures: list[str] = []
+
+        def acknowledged(number: int) -> Callable[[Any, Any], None]:
+            def told(error: Any, message: Any) -> None:
+                if error is not None:
+                    failures.append(error.str())
+                else:
+                    places[number] = (self._topics[message.topic()].uuid, message.partition(), message.offset())
+
+            return told
+
+        for number, one in enumerate(some):
+            headers: list[Any] = list(replay_of.write(one.replay))
+            while True:
+                try:
+                    self._producer.produce(
+                        one.topic, key=one.key, value=one.value, headers=headers, on_delivery=acknowledged(number)
+                    )
+                    break
+                except BufferError:
+                    self._producer.poll(0.1)
+                except KafkaException as error:
+                    raise KafkaError(f"replay to {one.topic}: {error.args[0].str()}") from error
+        left = self._producer.flush(_PATIENCE_S + 5)
+        if failures or left:
+            raise KafkaError(
+                f"replay: Kafka did not take {len(failures) + left} messages ({(failures or ['no answer'])[0]})"
+            )
+        return places
 
 
 @dataclass(slots=True)
@@ -43,7 +105,7 @@ class Sent:
 def send(
     settings: Settings, client: Client, chosen: Sequence[Chosen], *, run: str, by: str, fail: FailPoints | None = None
 ) -> Sent:
-    """Send messages again, in the order given, and note it. Returns when Kafka has them all.
+    """Send entries of quarantine again, in the order given, and note it. Returns when Kafka has them all.
 
     Raises KafkaError when Kafka does not take them: those that were noted before are on their way, and the others may
     be too. Doing it again is harmless.
@@ -52,20 +114,18 @@ def send(
     sent = Sent(run)
     if not chosen:
         return sent
-    try:
-        topics = topics_by_name(settings)
-        producer = Producer(
-            {
-                **settings.kafka.client_config(), **PRODUCER, "linger.ms": 5,
-                "delivery.timeout.ms": int(_PATIENCE_S * 1000),
-            },
-            logger=quiet_librdkafka(),
-        )  # fmt: skip
-    except KafkaException as error:
-        raise KafkaError(f"replay: Kafka does not answer: {error.args[0].str()}") from error
+    sender = Sender(settings)
     for some in stored(client, chosen):
         fail.reach("replay.read")
-        places = _produce(producer, topics, some, run, by)
+        places = sender.send(
+            [
+                Again(
+                    one.topic, key, value,
+                    replay_of.Replay(one.topic_id, one.partition, one.offset, one.items, arrived_ms, run, by),
+                )
+                for one, key, value, arrived_ms in some
+            ]
+        )  # fmt: skip
         fail.reach("replay.sent")
         note_sent(client, list(zip((one.chosen for one in some), places, strict=True)), run, by)
         fail.reach("replay.noted")
@@ -75,41 +135,3 @@ def send(
         metrics.REPLAYS_SENT.inc(entries)
     sent.without_bytes = len(chosen) - sent.messages
     return sent
-
-
-def _produce(
-    producer: Producer, topics: dict[str, Topic], some: Sequence[Stored], run: str, by: str
-) -> list[tuple[str, int, int]]:
-    """Put messages on their topics; (topic id, partition, offset) of each, when Kafka has acknowledged all."""
-    places: list[Any] = [None] * len(some)
-    failures: list[str] = []
-
-    def acknowledged(number: int) -> Callable[[Any, Any], None]:
-        def told(error: Any, message: Any) -> None:
-            if error is not None:
-                failures.append(error.str())
-            else:
-                places[number] = (topics[message.topic()].uuid, message.partition(), message.offset())
-
-        return told
-
-    for number, (one, key, value, arrived_ms) in enumerate(some):
-        headers = replay_of.write(
-            replay_of.Replay(one.topic_id, one.partition, one.offset, one.items, arrived_ms, run, by)
-        )
-        while True:
-            try:
-                producer.produce(
-                    one.topic, key=key, value=value, headers=list(headers), on_delivery=acknowledged(number)
-                )
-                break
-            except BufferError:
-                producer.poll(0.1)
-            except KafkaException as error:
-                raise KafkaError(f"replay to {one.topic}: {error.args[0].str()}") from error
-    left = producer.flush(_PATIENCE_S + 5)
-    if failures or left:
-        raise KafkaError(
-            f"replay: Kafka did not take {len(failures) + left} messages ({(failures or ['no answer'])[0]})"
-        )
-    return places

@@ -1,4 +1,5 @@
-"""Messages sent again out of quarantine (streams/replay_of.py): only what they name is taken, and each entry once.
+"""Messages sent again, out of quarantine or the archive (streams/replay_of.py): only what they name is taken, and each
+entry or mark once.
 
 Nothing here costs a batch anything that holds no replay.
 """
@@ -37,8 +38,11 @@ TAKEN = pl.Schema(
     }
 )  # fmt: skip
 
-#: What became of a named item. ``record``: index in the batch; ``replayed_item``: -1 when the replay was refused whole.
+#: What became of a named item. ``record``: index in the batch; ``replayed_item``: where the replay's row in quarantine
+#: is no entry but part of the first's story: -1 when it was refused whole; _OWN when it is an entry.
 JUDGED = pl.Schema({"record": pl.UInt32, "item": pl.Int64, "replayed_item": pl.Int64, "outcome": pl.String})
+
+_OWN = -2
 
 #: Finds, for (topic_id, partition, offset) of first deliveries, the entries of theirs that are closed (TAKEN).
 ReplayFinder = Callable[[pl.DataFrame], pl.DataFrame]
@@ -110,6 +114,7 @@ def replays_of(decoded: Decoded) -> pl.DataFrame:
 def taken_before(decoded: Decoded, marks: pl.DataFrame, replays: pl.DataFrame, find: ReplayFinder) -> pl.DataFrame:
     """(message, item), of ``marks`` and deletions, that another replay of the same entry has brought in already: they
     are unchanged, whatever stands today. A whole message that is sent twice within the batch is taken the first time.
+    What the header calls lost again does not count.
     """
     firsts = [_first(_replay(decoded, message)) for message in replays["message"]]
     places = pl.DataFrame(firsts, schema={name: TAKEN[name] for name in list(TAKEN)[:3]}, orient="row")
@@ -126,6 +131,11 @@ def taken_before(decoded: Decoded, marks: pl.DataFrame, replays: pl.DataFrame, f
             | (pl.col("own_offset") != pl.col("replayed_offset"))
         )
     )
+    if lost := [(message, *place) for message in replays["message"] for place in _replay(decoded, message).lost]:
+        where_taken = ["message", "replayed_topic_id", "replayed_partition", "replayed_offset"]
+        types = [pl.UInt32(), *(TAKEN[name] for name in where_taken[1:])]
+        gone = pl.DataFrame(lost, schema=dict(zip(where_taken, types, strict=True)), orient="row")
+        closed = closed.join(gone, on=where_taken, how="anti")
     whole = closed.filter(pl.col("item") == WHOLE)["message"].to_list()
     twice = replays.filter("whole").filter(pl.col("message") > pl.col("message").min().over("entry"))
     whole += twice["message"].to_list()
@@ -138,7 +148,8 @@ def taken_before(decoded: Decoded, marks: pl.DataFrame, replays: pl.DataFrame, f
 def count_once(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[TakenOut]]:
     """An entry that is replayed twice within the batch is taken once; refuses nothing.
 
-    Needs ``verdict``, ``stands``. Changes ``verdict``: UNCHANGED for an item that an earlier replay has brought in.
+    Needs ``verdict``, ``stands``. Changes ``verdict``: UNCHANGED for an item that an earlier replay has brought in, or
+    found unchanged: a mark between the two may have made news of it.
     """
     if context.replays is None:
         return marks, []
@@ -146,8 +157,8 @@ def count_once(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, lis
         marks.select("message", "item", "stands", "verdict")
         .with_row_index("row")
         .join(context.replays.filter(~pl.col("whole")), on="message", how="inner")
-        .filter(pl.col("verdict") != kernels.UNCHANGED)
         .filter((pl.col("message") > pl.col("message").min().over("entry", "item")) & ~pl.col("stands"))
+        .filter(pl.col("verdict") != kernels.UNCHANGED)
     )
     if not len(rows):
         return marks, []
@@ -163,7 +174,7 @@ def judged(
 
     ``accepted``, ``refused``: (message, item), those that stood before among them; ``refused_whole``: records that
     stood in quarantine as whole messages. What is in none of them is unchanged. A replay that cannot be believed is an
-    entry of its own.
+    entry of its own, and so is what is refused of one out of the archive: it was in no table.
     """
     records = decoded.batch.records
     lost = {*refused_whole, *(r.record for r in decoded.refusals)}
@@ -178,7 +189,7 @@ def judged(
             continue
         for item in replay.items:
             if i in lost:
-                rows.append((i, item, WHOLE, "refused"))
+                rows.append((i, item, _OWN if replay.from_archive else WHOLE, "refused"))
             elif i not in number:
                 break  # it stood in quarantine as a bad replay
             elif item == WHOLE:
@@ -186,16 +197,17 @@ def judged(
             else:
                 place = (number[i], item)
                 outcome = next((name for name in ("accepted", "refused") if place in ends[name]), "unchanged")
-                rows.append((i, item, item, outcome))
+                rows.append((i, item, _OWN if replay.from_archive and outcome == "refused" else item, outcome))
     return pl.DataFrame(rows, schema=JUDGED, orient="row")
 
 
 def keeps_no_bytes(decoded: Decoded, record: int) -> bool:
     """Whether what is refused of a record has its bytes in quarantine already: its entry's are those of the first
-    delivery. Marks that a whole message brings for the first time are entries of their own.
+    delivery. Marks that a whole message brings for the first time are entries of their own, and all that is refused of
+    one out of the archive.
     """
     replay = decoded.batch.records[record].replay
-    if replay is None or replay.trouble:
+    if replay is None or replay.trouble or replay.from_archive:
         return False
     refusal = next((r for r in decoded.refusals if r.record == record), None)
     return not replay.whole if refusal is None else refusal.reason != "bad_replay"

@@ -149,6 +149,8 @@ def print_story(told: Story, document: dict[str, Any]) -> None:
         did += f", delivery {listed['by']}" if listed["by"] else ""
         if listed["first_refused_at"]:
             did += f"; first refused as {listed['first_refused_at']}, sent again by run {listed['replayed_by']}"
+        if listed["first_delivered_at"]:
+            did += f"; first delivered as {listed['first_delivered_at']}, sent again by run {listed['replayed_by']}"
         typer.echo(f"  {listed['source']} said {code}, as of {_minute(listed['asserted_at'])} UTC: {did}")
         typer.echo(
             f"    delivery {listed['event_id']}, taken in {_minute(listed['ingested_at'])} UTC, {_message(listed)}"

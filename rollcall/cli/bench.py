@@ -25,6 +25,11 @@ def register(app: typer.Typer) -> None:
         epilog="Examples: [bold]rollcall bench snapshot --schools 100[/bold] for a first look; "
         "[bold]rollcall bench snapshot --json[/bold].",
     )(snapshot)
+    bench.command(
+        "archive",
+        epilog="Examples: [bold]rollcall bench archive --marks 300000[/bold] for a first look; "
+        "[bold]rollcall bench archive --shape repull --runs 3 --json[/bold].",
+    )(archive)
     bench.callback()(_group)
     app.add_typer(bench, name="bench")
 
@@ -87,6 +92,34 @@ def snapshot(
     from benchmarks.snapshot import Plan, run
 
     plan = Plan(schools, at_once, seed)
+    _measure(lambda folder, tell: run(plan, folder, tell), home, as_json)
+
+
+def archive(
+    shape: Annotated[str, typer.Option(help="registers or repull.")] = "registers",
+    marks: Annotated[int, typer.Option(help="Marks in all.", show_default="the shape's")] = 0,
+    runs: Annotated[int, typer.Option(min=1, help="Runs; medians are printed, and each run.")] = 1,
+    schools: Annotated[int, typer.Option(min=60, help="Schools of 300 pupils on the roster.")] = 24_500,
+    refs: Annotated[
+        str, typer.Option(help="What sources call a pupil: mis (13 characters) or upn (keyed hash, 35).")
+    ] = "mis",
+    seed: Annotated[int, typer.Option(help="Another seed, other marks.")] = 1,
+    home: Annotated[
+        Path | None, typer.Option(help="Folder for stack and logs; kept.", show_default="a temporary one")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """What `rollcall archive run` costs beside a worker: CPU, as a ratio to the same load without it; bytes on disk.
+
+    Exit code 1 when the tables do not hold the answer key, or the archive not every message."""
+    _find_benchmarks()
+    from benchmarks.archive import Plan, run
+    from benchmarks.nation import REFS
+    from rollcall.errors import UsageError
+
+    if refs not in REFS:
+        raise UsageError(f"--refs is one of {', '.join(REFS)}")
+    plan = Plan(shape, marks, runs, schools, refs, seed)
     _measure(lambda folder, tell: run(plan, folder, tell), home, as_json)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sinks.quarantine_trail import Filter, Selection
 
-__all__ = ["register"]
+__all__ = ["register", "require_role"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 OfReason = Annotated[str, typer.Option("--reason", help="Only entries refused for this reason.", show_default="any")]
@@ -150,7 +150,7 @@ def replay(
     from streams.replaying import send
 
     wanted = _filter(reason, source, urn, since)
-    _require_role(by)
+    require_role(by)
     settings = Settings.load()
     client = connect(settings.clickhouse)
     run = "" if dry_run else new_run()
@@ -186,7 +186,7 @@ def discard(
     if not (reason or source or urn or since):
         raise UsageError("say which entries: --reason, --source, --urn or --since; nothing discards all of them")
     wanted = _filter(reason, source, urn, since)
-    _require_role(by)
+    require_role(by)
     client = connect(Settings.load().clickhouse)
     run = "" if dry_run else quarantine_trail.new_run()
     try:
@@ -246,7 +246,8 @@ def _filter(reason: str, source: str, urn: int, since: str | None) -> Filter:
     return Filter(reason, source, urn, instant)
 
 
-def _require_role(by: str) -> None:
+def require_role(by: str) -> None:
+    """Raises UsageError when `--by` is nothing that may stand beside what was done."""
     from rollcall.errors import UsageError
 
     if not by.strip() or len(by) > 100 or not by.isprintable() or by == "healing":

@@ -220,6 +220,7 @@ def test_a_header_that_cannot_be_believed_refuses_the_message_whole(rig: Rig) ->
             [header(rig, place, items=["1"])], [header(rig, place, items=[True])], [header(rig, place, offset=-1)],
             [header(rig, place, partition=70_000)], [header(rig, place, run="")], [header(rig, place, by="x" * 300)],
             [header(rig, place, arrived_ms=2**52)], [header(rig, place, topic_id=None)],
+            [header(rig, place, lost="all")], [header(rig, place, lost=[["topic", 1]])],
         ]  # fmt: skip
         places = rig.send_with_headers(REGISTER, str(URN).encode(), value, *wrong)
         rig.settle(*places)

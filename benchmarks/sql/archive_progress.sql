@@ -1,0 +1,2 @@
+-- How many messages are archived. Read by benchmarks/place.py.
+SELECT count() FROM message_archive
