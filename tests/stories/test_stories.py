@@ -43,7 +43,9 @@ def test_the_page_tells_what_happens(
     if WRITE:
         before = PAGE.read_text(encoding="utf-8") if PAGE.exists() and story is not STORIES[0] else _INTRODUCTION
         PAGE.write_text(f"{before}\n{told}".rstrip() + "\n", encoding="utf-8")
-    assert told.strip() in PAGE.read_text(encoding="utf-8")
+    title = told.strip().split("\n", 1)[0]
+    on_page = PAGE.read_text(encoding="utf-8").partition(f"{title}\n")[2].partition("\n## ")[0]
+    assert told.strip().split("\n")[1:] == on_page.rstrip().split("\n")
 
 
 def test_the_page_tells_no_story_that_does_not_happen() -> None:
