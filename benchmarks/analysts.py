@@ -9,7 +9,6 @@ same three do so as `reader`, who does not. Prints JSON: milliseconds of the sch
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import threading
 import time
@@ -18,13 +17,13 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
+import clickhouse_connect
+import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from benchmarks.strike import fill
+from benchmarks.strike import database, fill
 from connectors.estate.strike_nation import DAY
 from rollcall.settings import Settings
-from sinks.clickhouse import connect
-from sinks.migrate import migrate
 
 _DATABASE = "benchmark_analysts"
 _ASKED, _ANALYSTS = 150, 3
@@ -40,11 +39,7 @@ _NATION = (
 
 def run(settings: Settings, schools: int) -> dict[str, Any]:
     """Fill the database and ask; medians and 95th percentiles in milliseconds, by who asks beside."""
-    database = settings.clickhouse.model_copy(update={"database": _DATABASE})
-    with connect(settings.clickhouse) as admin:
-        admin.command(f"DROP DATABASE IF EXISTS {_DATABASE} SYNC")
-        migrate(admin, _DATABASE)
-    with connect(database) as client:
+    with database(settings, _DATABASE) as client:
         for name in ("school", "version", "codes", "counts"):
             fill(client, name, schools)
         found: dict[str, Any] = {"schools": schools, "alone": {"school": _figures(_ask(client, schools))}}
@@ -55,7 +50,6 @@ def run(settings: Settings, schools: int) -> dict[str, Any]:
                     "school": _figures(_ask(client, schools)),
                     "nation": _figures(nation),
                 }
-        client.command(f"DROP DATABASE {_DATABASE} SYNC")
     return found
 
 
@@ -75,8 +69,6 @@ def _beside(settings: Settings, user: str, taken: list[float]) -> Iterator[None]
     options = {**settings.clickhouse.client_options(), "username": user, "database": _DATABASE}
 
     def ask() -> None:
-        import clickhouse_connect
-
         with clickhouse_connect.get_client(**options) as client:
             while not over.is_set():
                 begun = time.perf_counter()
@@ -97,8 +89,8 @@ def _beside(settings: Settings, user: str, taken: list[float]) -> Iterator[None]
 
 
 def _figures(taken: list[float]) -> dict[str, float]:
-    cuts = statistics.quantiles(taken, n=20, method="inclusive") if len(taken) > 1 else [taken[0]] * 19
-    return {"asked": len(taken), "p50_ms": round(1e3 * cuts[9], 1), "p95_ms": round(1e3 * cuts[18], 1)}
+    p50, p95 = (round(1e3 * float(value), 1) for value in np.percentile(taken, (50, 95)))
+    return {"asked": len(taken), "p50_ms": p50, "p95_ms": p95}
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import csv
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -61,19 +63,25 @@ def _publish(client: Client, schools: int) -> float:
     return taken
 
 
+@contextmanager
+def database(settings: Settings, name: str) -> Iterator[Client]:
+    """A client in a migrated database of that name, which is dropped in the end."""
+    server = connect(settings.clickhouse)
+    migrate(server, name)
+    try:
+        client = connect(settings.clickhouse, name)
+        yield client
+        client.close()
+    finally:
+        server.command(f"DROP DATABASE IF EXISTS {name} SYNC", use_database=False)
+        server.close()
+
+
 def main() -> None:
     """Fill, measure, print, drop."""
     schools = int(sys.argv[1]) if len(sys.argv) > 1 else 24_500
-    settings = Settings.load()
-    server = connect(settings.clickhouse)
-    migrate(server, _DATABASE)
-    try:
-        client = connect(settings.clickhouse, _DATABASE)
+    with database(Settings.load(), _DATABASE) as client:
         taken = run(client, schools)
-        client.close()
-    finally:
-        server.command(f"DROP DATABASE IF EXISTS {_DATABASE} SYNC", use_database=False)
-        server.close()
     *as_it_stands, marks_later, all_later = (f"{seconds:.1f} s" for seconds in taken)
     print(
         f"{schools:,} schools: {', '.join(as_it_stands)}; marks of {(schools + 19) // 20:,} schools came later:"

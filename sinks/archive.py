@@ -16,10 +16,11 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from rollcall.domain.clock import as_utc
+from sinks.places import Place, about, parameters
 from sinks.statements import load
 
 __all__ = [
-    "AS_RECEIVED", "Archived", "OfTopic", "Place", "drop_withheld", "keep_for", "on_disk", "read", "summary",
+    "AS_RECEIVED", "Archived", "OfTopic", "drop_withheld", "keep_for", "on_disk", "read", "summary",
     "withheld", "withhold", "write",
 ]  # fmt: skip
 
@@ -28,14 +29,6 @@ AS_RECEIVED = datetime(1970, 1, 1, tzinfo=UTC)
 _INSERT = {"async_insert": 0, "insert_deduplicate": 0}
 #: A mutation is over when its statement is.
 _WHOLE = {"mutations_sync": 2}
-
-
-class Place(NamedTuple):
-    """Where a message stands, for ever: a topic that is made anew has another UUID."""
-
-    topic_id: str
-    partition: int
-    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +59,10 @@ def write(client: Client, rows: pa.Table) -> None:
 
 def read(client: Client, places: Iterable[Place]) -> dict[Place, Archived]:
     """The messages at these places, as far as the archive has them."""
-    wanted = sorted(set(places))
+    wanted = set(places)
     if not wanted:
         return {}
-    found = client.query(load("archive_read"), parameters=_columns(wanted)).result_rows
+    found = client.query(about("archive_read"), parameters=parameters(wanted)).result_rows
     return {
         Place(*place): Archived(
             b64decode(key), None if is_null else b64decode(value), as_utc(arrived_at), bool(rewritten)
@@ -126,14 +119,6 @@ def summary(client: Client) -> list[OfTopic]:
 def on_disk(client: Client) -> int:
     """Bytes that the archive takes on disk."""
     return int(client.query(load("archive_disk")).result_rows[0][0])
-
-
-def _columns(places: Sequence[Place]) -> dict[str, Any]:
-    return {
-        "topic_ids": [one.topic_id for one in places],
-        "partitions": [one.partition for one in places],
-        "offsets": [one.offset for one in places],
-    }
 
 
 def _within(places: Sequence[Place]) -> dict[str, Any]:

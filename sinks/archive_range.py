@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from clickhouse_connect.driver.client import Client
 
 from rollcall.errors import UsageError
-from sinks.archive import Place
+from sinks.places import Place, about, parameters
 from sinks.statements import load
 
 __all__ = ["Held", "Message", "Range", "Replayed", "again", "first_day_kept", "held", "messages"]
@@ -85,17 +85,18 @@ class Held:
 
 def messages(client: Client, wanted: Range) -> Iterator[list[Message]]:
     """The messages of a range, some at a time, those of one partition together and in order."""
-    asked = wanted.parameters()
+    asked, statement = wanted.parameters(), load("archive_messages").replace("{which}", load("archive_within"))
     for _, topic_id, partition, first, last in client.query(load("archive_partitions"), parameters=asked).result_rows:
         at = {**asked, "topic_id": topic_id, "partition": partition, "first": first, "last": last, "at_once": _AT_ONCE}
-        while some := [_message(row) for row in client.query(load("archive_messages"), parameters=at).result_rows]:
+        while some := [_message(row) for row in client.query(statement, parameters=at).result_rows]:
             yield some
             at["first"] = some[-1].place.offset + 1
 
 
 def again(client: Client, places: Sequence[Place]) -> dict[Place, Message]:
     """Messages at some places as they stand now; without what was erased or has gone since."""
-    rows = client.query(load("archive_again"), parameters=_columns(places)).result_rows
+    statement = load("archive_messages").replace("{which}", about("archive_at"))
+    rows = client.query(statement, parameters={**parameters(places), "at_once": len(places)}).result_rows
     return {one.place: one for one in map(_message, rows)}
 
 
@@ -105,15 +106,15 @@ def held(client: Client, firsts: Iterable[Place], days: Sequence[str], urns: Seq
     places = set(firsts)
     if not places:
         return found
-    rows = client.query(load("archive_replays"), parameters=_columns(places)).result_rows
+    rows = client.query(about("archive_replays"), parameters=parameters(places)).result_rows
     for *first, item, what, outcome, topic_id, partition, offset, at_ms in rows:
         replay = Place(topic_id, partition, offset)
         found.replays[Place(*first)].append(Replayed(item, outcome if what == "judged" else "", replay, at_ms))
         places.add(replay)
-    asked = {**_columns(places), "days": days, "urns": urns}
-    for table, *place, item in client.query(load("archive_standing"), parameters=asked).result_rows:
+    asked = {**parameters(places), "days": days, "urns": urns}
+    for table, *place, item in client.query(about("archive_standing"), parameters=asked).result_rows:
         getattr(found, table)[Place(*place)].add(item)
-    for *place, accepted in client.query(load("archive_receipts"), parameters=_columns(places)).result_rows:
+    for *place, accepted in client.query(about("archive_receipts"), parameters=parameters(places)).result_rows:
         found.accepted[Place(*place)] = accepted
     return found
 
@@ -130,12 +131,3 @@ def _message(row: Sequence[Any]) -> Message:
         topic, Place(topic_id, partition, offset), b64decode(key) or None, None if is_null else b64decode(value),
         int(arrived_ms), tuple(b64decode(one) for one in headers), bool(is_rewritten) and not value,
     )  # fmt: skip
-
-
-def _columns(places: Iterable[Place]) -> dict[str, Any]:
-    ordered = sorted(places)
-    return {
-        "topic_ids": [one.topic_id for one in ordered],
-        "partitions": [one.partition for one in ordered],
-        "offsets": [one.offset for one in ordered],
-    }

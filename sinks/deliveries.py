@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from rollcall.domain.clock import as_utc
 from rollcall.domain.codes import NO_MARK
-from sinks.archive import Place
+from sinks.places import Place
 from sinks.statements import load
 
 __all__ = ["Delivery", "by_event", "deliveries"]

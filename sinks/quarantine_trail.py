@@ -18,6 +18,7 @@ from clickhouse_connect.driver.client import Client
 from rollcall.domain.clock import now
 from rollcall.domain.findings import QUARANTINE_NAMES
 from rollcall.errors import UsageError
+from sinks.places import Place, about, parameters
 from sinks.statements import load
 
 __all__ = [
@@ -141,15 +142,11 @@ def stored(client: Client, chosen: Sequence[Chosen]) -> Iterator[list[Stored]]:
     """The messages of what was chosen, in its order, some at a time. Those whose bytes are gone are left out."""
     for start in range(0, len(chosen), _AT_ONCE):
         some = chosen[start : start + _AT_ONCE]
-        places = {
-            "topic_ids": [one.topic_id for one in some], "partitions": [one.partition for one in some],
-            "offsets": [one.offset for one in some],
-        }  # fmt: skip
+        asked = parameters(Place(one.topic_id, one.partition, one.offset) for one in some)
+        rows = client.query(about("quarantine_bytes"), parameters=asked).result_rows
         found = {
             tuple(place): (b64decode(key) or None, None if is_null else b64decode(value), int(arrived))
-            for *place, key, value, is_null, arrived in client.query(
-                load("quarantine_bytes"), parameters=places
-            ).result_rows
+            for *place, key, value, is_null, arrived in rows
         }
         places_of = ((one, (one.topic_id, one.partition, one.offset)) for one in some)
         yield [Stored(one, *found[place]) for one, place in places_of if place in found]

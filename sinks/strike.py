@@ -153,7 +153,7 @@ def _by_then(client: Client, cut: Cut, rule: StrikeRule) -> tuple[list[School], 
         return standing, versions
     of_any = 0 in later
     urns, asks = () if of_any else later, [load("strike_schools")]
-    with opened(client, cut.known_at, cut.day, cut.day, urns, asks, settle=not cut.waiting) as then:
+    with opened(client, cut.known_at, cut.day, cut.day, urns, asks, settle=False) as then:
         past, versions_then = _standing(then, cut, rule)
     if of_any:
         return past, versions_then

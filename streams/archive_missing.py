@@ -23,9 +23,9 @@ from rollcall.errors import KafkaError
 from rollcall.settings import Settings
 from schemas.people import ERASED
 from schemas.registry import Registry
-from sinks.archive import Place
 from sinks.archive_range import Held, Message, Range, first_day_kept, held, messages
 from sinks.ledger import Ledger, position
+from sinks.places import Place
 from sinks.quarantine_trail import LOST_AFTER, OF_THE_MESSAGE
 from sinks.writer import Writer
 from streams import replay_of

@@ -26,8 +26,8 @@ from rollcall.failpoints import FailPoints
 from rollcall.logging import quiet_librdkafka
 from rollcall.settings import Settings
 from sinks import archive
-from sinks.archive import Place
 from sinks.clickhouse import ClickHouseAway, patiently
+from sinks.places import Place
 from streams import replay_of
 from streams.assignment import MARK_TOPICS, topics_by_name
 from streams.reader import tuned

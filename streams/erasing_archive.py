@@ -21,7 +21,8 @@ from rollcall.settings import Settings
 from schemas.decoding import Decoder
 from schemas.people import Reference
 from schemas.registry import Registry
-from sinks.archive import Place, withhold
+from sinks.archive import withhold
+from sinks.places import Place
 from sinks.statements import load
 from streams.assignment import MARK_TOPICS, topics_by_name
 from streams.erasing import masked

@@ -20,7 +20,8 @@ from rollcall.logging import quiet_librdkafka
 from rollcall.settings import KafkaSettings, Settings
 from schemas.decoding import Decoder
 from schemas.registry import Registry, RegistryAway, UnknownSchemaId
-from sinks.archive import Place, read, withheld
+from sinks.archive import read, withheld
+from sinks.places import Place
 from streams.assignment import topics_by_name
 from streams.reader import tuned
 

@@ -10,6 +10,13 @@ import typer
 
 __all__ = ["register"]
 
+Runs = Annotated[int, typer.Option(min=1, help="Runs; medians are printed, and each run.")]
+Schools = Annotated[int, typer.Option(min=60, help="Schools of 300 pupils on the roster.")]
+Refs = Annotated[str, typer.Option(help="What sources call a pupil: mis (13 characters) or upn (keyed hash, 35).")]
+Seed = Annotated[int, typer.Option(help="Another seed, other marks.")]
+Home = Annotated[Path | None, typer.Option(help="Folder for stack and logs; kept.", show_default="a temporary one")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add `rollcall bench`."""
@@ -43,11 +50,9 @@ def e2e(
     marks: Annotated[int, typer.Option(help="Marks in all (registers, repull, day).", show_default="the shape's")] = 0,
     rate: Annotated[int, typer.Option(help="Marks a second (live, soak).", show_default="the shape's")] = 0,
     minutes: Annotated[float, typer.Option(help="How long (live, soak).", show_default="the shape's")] = 0.0,
-    runs: Annotated[int, typer.Option(min=1, help="Runs; medians are printed, and each run.")] = 1,
-    schools: Annotated[int, typer.Option(min=60, help="Schools of 300 pupils on the roster.")] = 24_500,
-    refs: Annotated[
-        str, typer.Option(help="What sources call a pupil: mis (13 characters) or upn (keyed hash, 35).")
-    ] = "mis",
+    runs: Runs = 1,
+    schools: Schools = 24_500,
+    refs: Refs = "mis",
     unchanged: Annotated[
         float, typer.Option(help="Share of all marks of a repull that repeat the pull before.")
     ] = 0.73,
@@ -55,22 +60,17 @@ def e2e(
         int, typer.Option(help="Marks for the natural pipeline (its rate is extrapolated); 0 leaves it out.")
     ] = 300_000,
     engine: Annotated[bool, typer.Option(help="Also measure the engine's own limit.")] = True,
-    seed: Annotated[int, typer.Option(help="Another seed, other marks.")] = 1,
-    home: Annotated[
-        Path | None, typer.Option(help="Folder for stack and logs; kept.", show_default="a temporary one")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    seed: Seed = 1,
+    home: Home = None,
+    as_json: AsJson = False,
 ) -> None:
     """From the first message consumed to the last row in mark_current and school_session, on a stack of its own.
 
     Exit code 1 when the tables do not hold the answer key: then the figures mean nothing."""
     _find_benchmarks()
     from benchmarks.e2e import Plan, run
-    from benchmarks.nation import REFS
-    from rollcall.errors import UsageError
 
-    if refs not in REFS:
-        raise UsageError(f"--refs is one of {', '.join(REFS)}")
+    _check_refs(refs)
     plan = Plan(shape, marks, rate, minutes, runs, schools, refs, unchanged, baseline_marks, engine, seed)
     _measure(lambda folder, tell: run(plan, folder, tell), home, as_json)
 
@@ -78,11 +78,9 @@ def e2e(
 def snapshot(
     schools: Annotated[int, typer.Option(min=1, help="Schools of 300 pupils, 600 marks each a cut.")] = 2_000,
     at_once: Annotated[int, typer.Option(min=1, help="Schools asked at the same time.")] = 32,
-    seed: Annotated[int, typer.Option(help="Another seed, other marks.")] = 1,
-    home: Annotated[
-        Path | None, typer.Option(help="Folder for stack and logs; kept.", show_default="a temporary one")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    seed: Seed = 1,
+    home: Home = None,
+    as_json: AsJson = False,
 ) -> None:
     """Two cuts of a snapshot over HTTP, the second unchanged: from the first question to the last row in mark_current
     and school_session, on a stack of its own.
@@ -98,29 +96,30 @@ def snapshot(
 def archive(
     shape: Annotated[str, typer.Option(help="registers or repull.")] = "registers",
     marks: Annotated[int, typer.Option(help="Marks in all.", show_default="the shape's")] = 0,
-    runs: Annotated[int, typer.Option(min=1, help="Runs; medians are printed, and each run.")] = 1,
-    schools: Annotated[int, typer.Option(min=60, help="Schools of 300 pupils on the roster.")] = 24_500,
-    refs: Annotated[
-        str, typer.Option(help="What sources call a pupil: mis (13 characters) or upn (keyed hash, 35).")
-    ] = "mis",
-    seed: Annotated[int, typer.Option(help="Another seed, other marks.")] = 1,
-    home: Annotated[
-        Path | None, typer.Option(help="Folder for stack and logs; kept.", show_default="a temporary one")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    runs: Runs = 1,
+    schools: Schools = 24_500,
+    refs: Refs = "mis",
+    seed: Seed = 1,
+    home: Home = None,
+    as_json: AsJson = False,
 ) -> None:
     """What `rollcall archive run` costs beside a worker: CPU, as a ratio to the same load without it; bytes on disk.
 
     Exit code 1 when the tables do not hold the answer key, or the archive not every message."""
     _find_benchmarks()
     from benchmarks.archive import Plan, run
+
+    _check_refs(refs)
+    plan = Plan(shape, marks, runs, schools, refs, seed)
+    _measure(lambda folder, tell: run(plan, folder, tell), home, as_json)
+
+
+def _check_refs(refs: str) -> None:
     from benchmarks.nation import REFS
     from rollcall.errors import UsageError
 
     if refs not in REFS:
         raise UsageError(f"--refs is one of {', '.join(REFS)}")
-    plan = Plan(shape, marks, runs, schools, refs, seed)
-    _measure(lambda folder, tell: run(plan, folder, tell), home, as_json)
 
 
 def _find_benchmarks() -> None:

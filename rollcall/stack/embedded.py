@@ -115,14 +115,15 @@ class EmbeddedStack:
         if not self._home.state_file.exists():
             return StackStatus(self._home.root, ())
         children = self._children()
-        services = self._services(self._home.ports(PORT_NAMES))
+        ports = self._home.ports(PORT_NAMES)
+        services = self._services(ports)
 
         def one(service: Service) -> ServiceStatus:
             child = children.get(service.name)
             running = child is not None and child.running
             ready = child is not None and child.listens(service.port) and _is_ready(service)
             pid = child.pid if child and running else None
-            scoped = self._scoped_url() if service.name == "clickhouse" else ""
+            scoped = f"http://{HOST}:{ports['clickhouse_scoped']}" if service.name == "clickhouse" else ""
             return ServiceStatus(service.name, pid, running, ready, service.url, service.log, scoped)
 
         with ThreadPoolExecutor(len(services)) as pool:
@@ -154,9 +155,6 @@ class EmbeddedStack:
             self._home.write_ports({name: port for name, port in ports.items() if name not in taken})
             ports = self._home.ports(PORT_NAMES)
         return ports
-
-    def _scoped_url(self) -> str:
-        return f"http://{HOST}:{self._home.ports(PORT_NAMES)['clickhouse_scoped']}"
 
     def _services(self, ports: dict[str, int]) -> list[Service]:
         return [service(self._home, ports, self.options) for service in SERVICES]

@@ -1,11 +1,7 @@
 -- What is known of replays of the deliveries at some places: sent when (ms since 1970), or judged how. Read by sinks/archive_range.py.
+-- `places`: places.sql.
 SELECT
     toString(topic_id), partition, offset, item, toString(what), toString(outcome),
     toString(replayed_topic_id), replayed_partition, replayed_offset, toUnixTimestamp64Milli(at)
 FROM quarantine_trail FINAL
-WHERE what IN ('sent', 'judged') AND (topic_id, partition, offset) IN
-(
-    SELECT topic_id, partition, offset
-    FROM (SELECT {topic_ids:Array(String)} AS topic_id, {partitions:Array(UInt16)} AS partition, {offsets:Array(UInt64)} AS offset)
-    ARRAY JOIN topic_id, partition, offset
-)
+WHERE what IN ('sent', 'judged') AND (topic_id, partition, offset) IN ({places})

@@ -1,11 +1,7 @@
 -- What tables hold of deliveries at some places: items in the history, erased from it, or in quarantine. Dates and schools bound the
 -- search in the history. Read by sinks/archive_range.py (`rollcall archive replay`).
-WITH places AS
-(
-    SELECT topic_id, partition, offset
-    FROM (SELECT {topic_ids:Array(String)} AS topic_id, {partitions:Array(UInt16)} AS partition, {offsets:Array(UInt64)} AS offset)
-    ARRAY JOIN topic_id, partition, offset
-)
+-- `places`: places.sql.
+WITH places AS ({places})
 SELECT DISTINCT 'history' AS held, toString(topic_id), partition, offset, toInt64(item)
 FROM mark_event
 WHERE session_date IN {days:Array(Date)} AND urn IN {urns:Array(UInt32)} AND (topic_id, partition, offset) IN (SELECT * FROM places)

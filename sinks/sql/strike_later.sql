@@ -20,21 +20,22 @@ FROM
     UNION ALL
     -- Sessions that have begun since, with marks that were made ahead: those count from then on. Openings are the day's, as in
     -- session_openings those of today.
-    SELECT c.urn
-    FROM (SELECT DISTINCT urn, toString(session) AS session FROM school_session WHERE session_date = {day:Date}) AS c
-    LEFT JOIN
+    SELECT urn
+    FROM
     (
-        SELECT t.urn AS urn, toString(t.session) AS session, min(t.opens_at) AS opens_at
-        FROM registers_timetabled AS t
-        LEFT JOIN (SELECT urn, week FROM school_weeks WHERE week_commencing = toMonday({day:Date})) AS w ON w.urn = t.urn
-        WHERE {day:Date} BETWEEN t.valid_from AND t.valid_to AND has(t.weekdays, toDayOfWeek({day:Date}))
-          AND (empty(t.weeks) OR w.week = '' OR has(t.weeks, w.week))
-        GROUP BY t.urn, t.session
-    ) AS o ON o.urn = c.urn AND o.session = c.session
-    WHERE toDate({at:DateTime64(3, 'UTC')}, 'Europe/London') <= {day:Date}
-      AND (toDate({at:DateTime64(3, 'UTC')}, 'Europe/London') < {day:Date} OR formatDateTime({at:DateTime64(3, 'UTC')}, '%H:%i', 'Europe/London')
-           < if(o.opens_at = '', if(c.session = 'AM', '00:00', '12:00'), o.opens_at))
-      AND ({day:Date} < toDate(now('Europe/London')) OR ({day:Date} = toDate(now('Europe/London'))
-           AND if(o.opens_at = '', if(c.session = 'AM', '00:00', '12:00'), o.opens_at) <= formatDateTime(now('Europe/London'), '%H:%i')))
+        SELECT c.urn AS urn, if(o.opens_at = '', if(c.session = 'AM', '00:00', '12:00'), o.opens_at) AS begins
+        FROM (SELECT DISTINCT urn, toString(session) AS session FROM school_session WHERE session_date = {day:Date}) AS c
+        LEFT JOIN
+        (
+            SELECT t.urn AS urn, toString(t.session) AS session, min(t.opens_at) AS opens_at
+            FROM registers_timetabled AS t
+            LEFT JOIN (SELECT urn, week FROM school_weeks WHERE week_commencing = toMonday({day:Date})) AS w ON w.urn = t.urn
+            WHERE {day:Date} BETWEEN t.valid_from AND t.valid_to AND has(t.weekdays, toDayOfWeek({day:Date}))
+              AND (empty(t.weeks) OR w.week = '' OR has(t.weeks, w.week))
+            GROUP BY t.urn, t.session
+        ) AS o ON o.urn = c.urn AND o.session = c.session
+    )
+    WHERE ({day:Date}, begins) > (toDate({at:DateTime64(3, 'UTC')}, 'Europe/London'), formatDateTime({at:DateTime64(3, 'UTC')}, '%H:%i', 'Europe/London'))
+      AND ({day:Date}, begins) <= (toDate(now('Europe/London')), formatDateTime(now('Europe/London'), '%H:%i'))
 )
 ORDER BY urn

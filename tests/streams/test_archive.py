@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition
 from connectors.topic_contents import messages
 from rollcall.failpoints import ARCHIVE_POINTS
 from sinks import archive
-from sinks.archive import Place
+from sinks.places import Place
 from streams.archiving import Archiver
 from streams.assignment import MARK_TOPICS
 from tests.streams.messages import REGISTER, URN, at, evidence, mark, page, record, register

@@ -67,7 +67,7 @@ def hold_to(request: Request, statement: Statement, engine: Engine, member: Memb
     if request.user == "analyst":
         statement.sql = _for_analyst(statement, engine)
         statement.before = ()
-        statement.after_settings = (_limits(statement.settings), READ_ONLY)
+        statement.after_settings = (_limits(statement.settings), *statement.after_settings)
     return statement
 
 
