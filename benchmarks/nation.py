@@ -17,6 +17,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from rollcall.domain.codes import national_map_entries
+from sinks.calendar_weeks import school_weeks
 
 __all__ = [
     "DAY",
@@ -162,18 +163,14 @@ class Nation:
                 "taken_at": same(_TAKEN_AT),
             },
         )
-        _insert(
-            client,
-            "calendar_term",
-            {
-                "urn": urns,
-                "taken_at": same(_TAKEN_AT),
-                "academic_year": same("2025/26"),
-                "name": same("Spring"),
-                "first_day": same(date(2026, 1, 5)),
-                "last_day": same(date(2026, 3, 27)),
-            },
-        )
+        term = (date(2026, 1, 5), date(2026, 3, 27))
+        year = {"urn": urns, "taken_at": same(_TAKEN_AT), "academic_year": same("2025/26")}
+        name, first_day, last_day = same("Spring"), same(term[0]), same(term[1])
+        _insert(client, "calendar_term", {**year, "name": name, "first_day": first_day, "last_day": last_day})
+        for week in school_weeks([term], [], []):
+            days = pa.array([week.days] * n, pa.list_(pa.uint8()))
+            commencing, nameless = same(week.commencing), same(week.name)
+            _insert(client, "school_week", {**year, "week_commencing": commencing, "week": nameless, "days": days})
         entries = national_map_entries()
         same = _constants(len(entries))
         _insert(

@@ -28,7 +28,7 @@ Tell = Callable[[str], None]
 
 _REFERENCE = "bench_reference"
 #: The tables that Nation.load fills.
-_TABLES = ("school", "calendar_term", "code_map", "reference_version", "crosswalk", "enrolment")
+_TABLES = ("school", "calendar_term", "school_week", "code_map", "reference_version", "crosswalk", "enrolment")
 #: Seconds between looks at the ledger: its answer costs the engine some milliseconds.
 _LOOK_S = 0.25
 

@@ -83,9 +83,9 @@ TABLES = (
         Table(name, "reference")
         for name in (
             "reference_version", "reference_position", "school", "school_link", "school_life", "crosswalk", "enrolment",
-            "group_membership", "expected_register", "calendar_term", "calendar_week", "calendar_closure", "code_map",
-            "code_category", "exception_kind", "quarantine_kind", "source_rule", "lesson_rule", "pupil_alias",
-            "amendment_window",
+            "group_membership", "expected_register", "calendar_term", "calendar_week", "calendar_closure",
+            "school_week", "code_map", "code_category", "exception_kind", "quarantine_kind", "source_rule",
+            "lesson_rule", "pupil_alias", "amendment_window",
         )
     ),
     Table("ledger", "ledger", "month", "ingested_at"),

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from rollcall.domain.clock import OPEN_END, OPEN_START
 from sinks import lesson_rule_rows, source_rule_rows
+from sinks.calendar_weeks import school_weeks
 from sinks.roster import Ref, in_scope, resolve
 
 __all__ = ["TABLES", "Rows", "add_rows", "to_arrow"]
@@ -23,7 +24,8 @@ _INSTANT = pa.timestamp("ms", "UTC")
 _UNTOLD: dict[str, date | None] = {"opened_on": None, "closed_on": None}
 
 #: The tables a message may fill and their columns, in the order in which they are written: the crosswalk first, so
-#: that whoever sees an enrolment can resolve its pupil.
+#: that whoever sees an enrolment can resolve its pupil, and the terms of a calendar last, for they put its version in
+#: force.
 TABLES: dict[str, pa.Schema] = {
     "crosswalk": pa.schema(
         {
@@ -117,14 +119,14 @@ TABLES: dict[str, pa.Schema] = {
             "weeks": pa.list_(pa.string()),
         }
     ),
-    "calendar_term": pa.schema(
+    "school_week": pa.schema(
         {
             "urn": pa.uint32(),
             "taken_at": _INSTANT,
             "academic_year": pa.string(),
-            "name": pa.string(),
-            "first_day": pa.date32(),
-            "last_day": pa.date32(),
+            "week_commencing": pa.date32(),
+            "week": pa.string(),
+            "days": pa.list_(pa.uint8()),
         }
     ),
     "calendar_closure": pa.schema(
@@ -144,6 +146,16 @@ TABLES: dict[str, pa.Schema] = {
             "academic_year": pa.string(),
             "first_day": pa.date32(),
             "weeks": pa.list_(pa.string()),
+        }
+    ),
+    "calendar_term": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "taken_at": _INSTANT,
+            "academic_year": pa.string(),
+            "name": pa.string(),
+            "first_day": pa.date32(),
+            "last_day": pa.date32(),
         }
     ),
     "code_map": pa.schema(
@@ -321,12 +333,14 @@ def _expected_registers(rows: Rows, record: Mapping[str, Any], taken_at: datetim
 
 def _calendar(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
     head = (record["urn"], taken_at, record["academic_year"])
-    for term in record["terms"]:
-        rows["calendar_term"].append((*head, term["name"], *_span(term)))
-    for closure in record["closures"]:
-        rows["calendar_closure"].append((*head, *_span(closure), closure["reason"]))
-    for cycle in record.get("week_cycle", ()):
-        rows["calendar_week"].append((*head, _span(cycle, "first_day", "first_day")[0], list(cycle["weeks"])))
+    terms = [(term["name"], *_span(term)) for term in record["terms"]]
+    closures = [(*_span(closure), closure["reason"]) for closure in record["closures"]]
+    cycles = [(_span(one, "first_day", "first_day")[0], list(one["weeks"])) for one in record.get("week_cycle", ())]
+    rows["calendar_term"] += [(*head, *term) for term in terms]
+    rows["calendar_closure"] += [(*head, *closure) for closure in closures]
+    rows["calendar_week"] += [(*head, *cycle) for cycle in cycles]
+    weeks = school_weeks([term[1:] for term in terms], [closure[:2] for closure in closures], cycles)
+    rows["school_week"] += [(*head, *week) for week in weeks]
 
 
 def _code_map(rows: Rows, record: Mapping[str, Any], taken_at: datetime, number: int) -> None:

@@ -76,6 +76,10 @@ CREATE TABLE calendar_week AS
 SELECT * FROM {now}.calendar_week FINAL
 WHERE {schools} AND (urn, taken_at) IN (SELECT toUInt32(key), taken_at FROM reference_version WHERE kind = 'calendar');
 
+CREATE TABLE school_week AS
+SELECT * FROM {now}.school_week FINAL
+WHERE {schools} AND (urn, taken_at) IN (SELECT toUInt32(key), taken_at FROM reference_version WHERE kind = 'calendar');
+
 CREATE TABLE code_map AS
 SELECT * FROM {now}.code_map FINAL
 WHERE (toString(scheme), published_at) IN (SELECT key, taken_at FROM reference_version WHERE kind = 'code-map');

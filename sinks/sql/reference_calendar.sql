@@ -1,39 +1,21 @@
--- The spans of days on which each school is open: its terms without its closures (rule 21), weekends left in, since some
--- schools teach on Saturdays. Read by the worker (streams/world.py). Each academic year of a school has a calendar of its
--- own, and the latest taken of that year counts. Days are numbers since 1970; schools with the same terms and closures
--- (most of an authority's) are worked out once.
+-- The spans of days on which each school is open, weekends left in, since some schools teach on Saturdays. Read by the worker
+-- (streams/world.py). Each academic year of a school has a calendar of its own, and the latest taken of that year counts. Days are
+-- numbers since 1970; schools with the same weeks (most of an authority's) are worked out once.
 WITH
-    in_force AS
+    weeks AS
     (
-        SELECT urn, academic_year, max(taken_at) FROM calendar_term GROUP BY urn, academic_year
-    ),
-    terms AS
-    (
-        SELECT urn, arraySort(groupUniqArray((toUInt16(first_day), toUInt16(last_day)))) AS spans
-        FROM calendar_term
-        WHERE last_day >= first_day AND (urn, academic_year, taken_at) IN in_force
-        GROUP BY urn
-    ),
-    closures AS
-    (
-        SELECT urn, arraySort(groupUniqArray((toUInt16(first_day), toUInt16(last_day)))) AS spans
-        FROM calendar_closure
-        WHERE last_day >= first_day AND (urn, academic_year, taken_at) IN in_force
+        SELECT urn, arraySort(groupUniqArray((toUInt16(week_commencing), days))) AS opened
+        FROM school_week
+        WHERE (urn, academic_year, taken_at) IN (SELECT urn, academic_year, max(taken_at) FROM calendar_term GROUP BY urn, academic_year)
         GROUP BY urn
     ),
     calendars AS
     (
-        SELECT terms.spans AS taught, closures.spans AS closed, groupArray(terms.urn) AS urns
-        FROM terms LEFT JOIN closures ON closures.urn = terms.urn
-        GROUP BY taught, closed
+        SELECT opened, groupArray(urn) AS urns FROM weeks GROUP BY opened
     ),
     open AS
     (
-        SELECT
-            urns,
-            arrayFlatten(arrayMap(span -> range(span.1, toUInt32(span.2) + 1), closed)) AS closed_days,
-            arraySort(arrayDistinct(arrayFlatten(arrayMap(span -> range(span.1, toUInt32(span.2) + 1), taught)))) AS taught_days,
-            arrayFilter(day -> NOT has(closed_days, day), taught_days) AS days
+        SELECT urns, arraySort(arrayDistinct(arrayFlatten(arrayMap(week -> arrayMap(day -> week.1 + day - 1, week.2), opened)))) AS days
         FROM calendars
     ),
     spans AS

@@ -39,12 +39,18 @@ FROM
         uniqExact(r.pupil_id), max(r.expected), 0, 0, 0
     FROM
     (
-        SELECT *, {day:Date} AS session_date,
-            urn IN (SELECT urn FROM sessions_expected WHERE session_date = {day:Date} AND has_begun AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})) AS expected
-        FROM roll
-        WHERE {day:Date} BETWEEN first_day AND last_day AND status != 'pre-admission'
-          AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
-          AND (expected OR urn IN (SELECT urn FROM {counts} WHERE session_date = {day:Date} AND has_begun))
+        SELECT o.urn AS urn, o.pupil_id AS pupil_id, o.year_group AS year_group, o.in_scope AS in_scope, {day:Date} AS session_date, e.urn != 0 AS expected
+        FROM
+        (
+            SELECT urn, pupil_id, year_group, in_scope FROM roll
+            WHERE {day:Date} BETWEEN first_day AND last_day AND status != 'pre-admission'
+              AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
+        ) AS o
+        LEFT JOIN (SELECT DISTINCT urn FROM sessions_expected WHERE session_date = {day:Date} AND has_begun AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})) AS e
+            ON e.urn = o.urn
+        LEFT JOIN (SELECT DISTINCT urn FROM {counts} WHERE session_date = {day:Date} AND has_begun AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})) AS c
+            ON c.urn = o.urn
+        WHERE e.urn != 0 OR c.urn != 0
     ) AS r
     ASOF LEFT JOIN schools AS s ON s.urn = r.urn AND s.valid_from <= r.session_date
     WHERE (r.in_scope AND s.in_headline AND r.session_date <= s.valid_to) OR {headline:UInt8} = 0

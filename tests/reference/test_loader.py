@@ -195,7 +195,9 @@ def test_kill_9_before_each_table_and_again_gives_the_same_tables(
 
 def content(client: Any, urns: range) -> dict[str, list[Any]]:
     """What the tables say about these schools, merged; when it was applied aside."""
-    tables = dict.fromkeys(("crosswalk", "enrolment", "group_membership", "school", "calendar_term"), "urn")
+    tables = dict.fromkeys(
+        ("crosswalk", "enrolment", "group_membership", "school", "calendar_term", "school_week"), "urn"
+    )
     found = {
         name: client.query(f"SELECT * FROM {name} FINAL WHERE {urn} IN {list(urns)} ORDER BY ALL").result_rows
         for name, urn in tables.items()

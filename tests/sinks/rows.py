@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from rollcall.domain.clock import OPEN_END
 from rollcall.domain.findings import bits
 from sinks.derive import derive
+from sinks.reference_rows import Rows, add_rows, to_arrow
 
 #: A Wednesday in term.
 DAY = date(2025, 9, 10)
@@ -165,15 +167,6 @@ def registers(
     in_force(client, "register", urn, taken_at, known_from)
 
 
-def weeks(client: Any, urn: int, first_day: date, *names: str, year: str = "2025/26") -> None:
-    """A week cycle of the calendar that `calendar` makes."""
-    insert(
-        client,
-        "calendar_week",
-        [{"urn": urn, "taken_at": TAKEN, "academic_year": year, "first_day": first_day, "weeks": list(names)}],
-    )
-
-
 def receipt(urn: int, group_id: str, session: str = "AM", **facts: Any) -> dict[str, Any]:
     """A register that came, for `insert`."""
     return {
@@ -205,14 +198,40 @@ def calendar(
     closed: Iterable[date] = (),
     taken_at: datetime = TAKEN,
     known_from: datetime | None = None,
+    cycle: tuple[date, list[str]] | None = None,
 ) -> None:
-    """An autumn term, with closures of a day each."""
-    year = {"urn": urn, "taken_at": taken_at, "academic_year": "2025/26"}
-    insert(client, "calendar_term", [{**year, "name": "Autumn", "first_day": first, "last_day": last}])
-    insert(
-        client, "calendar_closure", [{**year, "first_day": day, "last_day": day, "reason": "inset"} for day in closed]
-    )
+    """An autumn term, with closures of a day each and, where told, a cycle of weeks from a day on."""
+    calendars(client, [calendar_of(urn, [("Autumn", first, last)], [(day, day) for day in closed], cycle, taken_at)])
     in_force(client, "calendar", urn, taken_at, known_from)
+
+
+def calendar_of(
+    urn: int,
+    terms: Iterable[tuple[str, date, date]],
+    closed: Iterable[tuple[date, date]] = (),
+    cycle: tuple[date, list[str]] | None = None,
+    taken_at: datetime = TAKEN,
+    year: str = "2025/26",
+) -> dict[str, Any]:
+    """What a message of `reference.calendar.v1` says, for `calendars`. Closures are INSET days."""
+    return {
+        "urn": urn,
+        "academic_year": year,
+        "taken_at": taken_at,
+        "terms": [{"name": name, "first_day": first, "last_day": last} for name, first, last in terms],
+        "closures": [{"first_day": first, "last_day": last, "reason": "inset"} for first, last in closed],
+        "week_cycle": [] if cycle is None else [{"first_day": cycle[0], "weeks": cycle[1]}],
+    }
+
+
+def calendars(client: Any, records: Iterable[Mapping[str, Any]]) -> None:
+    """Calendars as the loader writes them, but for the version that puts them in force as at an instant."""
+    said: Rows = defaultdict(list)
+    for record in records:
+        add_rows(said, "calendar", record, record["taken_at"])
+    for table, of_table in said.items():
+        if of_table:
+            client.insert_arrow(table, to_arrow(table, of_table), settings={"async_insert": 0})
 
 
 def code_map(

@@ -12,16 +12,13 @@ URN, OTHER = 100001, 100002
 
 def test_every_day_of_the_academic_year_once_with_its_kind_term_and_week(clickhouse: Any) -> None:
     """Week 1 holds 1 September, a Monday in 2025 and a Sunday in 2024. A later version of a calendar is in force."""
-    year = {"urn": URN, "taken_at": rows.TAKEN, "academic_year": "2025/26"}
-    rows.calendar(clickhouse, URN, last=date(2025, 12, 19), closed=[date(2025, 9, 1), date(2025, 9, 6)])
-    spring = {**year, "name": "Spring", "first_day": date(2026, 1, 5), "last_day": date(2026, 3, 27)}
-    rows.insert(clickhouse, "calendar_term", [spring])
-    half = {**year, "first_day": date(2025, 10, 27), "last_day": date(2025, 10, 31), "reason": "half_term"}
-    rows.insert(clickhouse, "calendar_closure", [half])
-    before = {**year, "urn": OTHER, "academic_year": "2024/25", "name": "Autumn"}
-    rows.insert(
-        clickhouse, "calendar_term", [{**before, "first_day": date(2024, 9, 2), "last_day": date(2024, 12, 20)}]
-    )
+    autumn, spring = ("Autumn", date(2025, 9, 1), date(2025, 12, 19)), ("Spring", date(2026, 1, 5), date(2026, 3, 27))
+    closed = [(date(2025, 9, 1), date(2025, 9, 1)), (date(2025, 9, 6), date(2025, 9, 6))]
+    this = rows.calendar_of(URN, [autumn, spring], closed)
+    half = {"first_day": date(2025, 10, 27), "last_day": date(2025, 10, 31), "reason": "half_term"}
+    this["closures"].append(half)
+    before = rows.calendar_of(OTHER, [("Autumn", date(2024, 9, 2), date(2024, 12, 20))], year="2024/25")
+    rows.calendars(clickhouse, [this, before])
 
     def said(day: str, urn: int = URN) -> tuple[Any, ...]:
         asked = (
@@ -41,8 +38,10 @@ def test_every_day_of_the_academic_year_once_with_its_kind_term_and_week(clickho
     assert said("2026-08-31") == ("holiday", "", 53, 1)
     assert said("2024-09-01", OTHER) == ("weekend", "", 1, 7)
     assert said("2024-09-02", OTHER) == ("school_day", "Autumn", 2, 1)
-    later = {**before, "taken_at": rows.TAKEN + timedelta(days=1), "first_day": date(2024, 9, 4)}
-    rows.insert(clickhouse, "calendar_term", [{**later, "last_day": date(2024, 12, 20)}])
+    later = ("Autumn", date(2024, 9, 4), date(2024, 12, 20))
+    rows.calendars(
+        clickhouse, [rows.calendar_of(OTHER, [later], taken_at=rows.TAKEN + timedelta(days=1), year="2024/25")]
+    )
     assert said("2024-09-02", OTHER) == ("holiday", "", 2, 1)
     days = "count(), uniqExact(session_date), min(session_date), max(session_date)"
     counted = f"SELECT urn, {days} FROM dim_date GROUP BY urn ORDER BY urn"

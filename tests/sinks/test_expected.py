@@ -146,8 +146,7 @@ def test_lessons_are_asked_for_rule_7(db: Any) -> None:
 def test_weeks_a_and_b_by_the_school_s_own_calendar(db: Any) -> None:
     """The week of 1 September is A. Half term takes no name, so that the week after it is what it would have been."""
     half_term = [date(2025, 10, 27) + timedelta(days=n) for n in range(5)]
-    rows.calendar(db, URN, closed=[date(2025, 9, 1), *half_term])
-    rows.weeks(db, URN, date(2025, 9, 3), "A", "B")
+    rows.calendar(db, URN, closed=[date(2025, 9, 1), *half_term], cycle=(date(2025, 9, 3), ["A", "B"]))
     rows.registers(db, URN, {"weeks": ["A"]}, {"group_id": "7B", "weeks": ["B"], "closes_at": "09:30"})
     found = {}
     for when in ("2025-09-05", "2025-09-10", "2025-10-24", "2025-10-28", "2025-11-03"):

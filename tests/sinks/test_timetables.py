@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rollcall.domain.codes import CODES
 from sinks.migrate import Migration, committed, migrate
 from sinks.reports import day_report
+from sinks.statements import split
 from tests.sinks import rows
 
 URN = 100001
@@ -23,8 +24,7 @@ def db(clickhouse: Any) -> Any:
     rows.code_map(clickhouse, {code.code: code.code for code in CODES})
     rows.school(clickhouse, URN)
     rows.roster(clickhouse, URN, [*(rows.pupil(n) for n in (1, 2)), *(rows.pupil(n, group="7B") for n in (3, 4))])
-    rows.calendar(clickhouse, URN)
-    rows.weeks(clickhouse, URN, date(2025, 9, 1), "A", "B")
+    rows.calendar(clickhouse, URN, cycle=(date(2025, 9, 1), ["A", "B"]))
     return clickhouse
 
 
@@ -96,7 +96,10 @@ def test_a_database_that_has_timetables_already_keeps_them(clickhouse: Any, stac
     try:
         migrate(clickhouse, name, [Migration(one.number, one.name, one.text, one.checksum) for one in earlier])
         rows.school(clickhouse, URN)
-        rows.calendar(clickhouse, URN)
+        year = {"urn": URN, "taken_at": rows.TAKEN, "academic_year": "2025/26", "name": "Autumn"}
+        rows.insert(
+            clickhouse, "calendar_term", [{**year, "first_day": date(2025, 9, 1), "last_day": date(2025, 12, 19)}]
+        )
         rows.timetable(clickhouse, URN)
         migrate(clickhouse, name)
         query = f"SELECT session, groups FROM registers_expected WHERE session_date = '{rows.DAY}' ORDER BY ALL"
@@ -124,6 +127,7 @@ def named_weeks(first: date, last: date, closed: set[date], cycles: list[tuple[d
     return names
 
 
+WEEKS = "SELECT * FROM school_week FINAL ORDER BY ALL"
 autumn = st.integers(0, 110).map(lambda number: date(2025, 9, 1) + timedelta(days=number))
 calendars = st.tuples(
     autumn,
@@ -140,20 +144,34 @@ calendars = st.tuples(
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(calendars, min_size=1, max_size=25))
 def test_whatever_the_calendar_each_school_week_has_the_name_its_cycle_gives(clickhouse: Any, drawn: list[Any]) -> None:
-    for table in ("calendar_term", "calendar_closure", "calendar_week"):
+    """... and a database with calendars that is migrated has the same weeks as one that loads them."""
+    for table in ("calendar_term", "calendar_closure", "calendar_week", "school_week"):
         clickhouse.command(f"TRUNCATE TABLE {table}")
-    place = {"taken_at": rows.TAKEN, "academic_year": "2025/26"}
-    terms, closures, cycles, wanted = [], [], [], {}
+    records, wanted, open_days = [], {}, set()
     for urn, (first, length, closed, cycle) in enumerate(drawn, 1):
         last = min(first + timedelta(days=length), date(2025, 12, 31))
-        school = {"urn": urn, **place}
-        terms.append({**school, "name": "autumn", "first_day": first, "last_day": last})
-        closures += [{**school, "first_day": day, "last_day": day, "reason": "inset"} for day in sorted(closed)]
-        cycles += [{**school, "first_day": day, "weeks": names} for day, names in cycle]
+        record = rows.calendar_of(urn, [("Autumn", first, last)], [(day, day) for day in sorted(closed)])
+        record["week_cycle"] = [{"first_day": day, "weeks": names} for day, names in cycle]
+        records.append(record)
+        days = {first + timedelta(days=n) for n in range((last - first).days + 1)} - closed
+        open_days |= {(day, urn) for day in days}
         wanted |= {(urn, monday): name for monday, name in named_weeks(first, last, closed, list(cycle)).items()}
-    rows.insert(clickhouse, "calendar_term", terms)
-    rows.insert(clickhouse, "calendar_closure", closures)
-    rows.insert(clickhouse, "calendar_week", cycles)
+    rows.calendars(clickhouse, records)
     found = clickhouse.query("SELECT urn, week_commencing, week FROM school_weeks").result_rows
     assert {(urn, monday): week for urn, monday, week in found} == wanted
     assert len(found) == len(wanted)
+    opened = clickhouse.query("SELECT session_date, urn FROM open_days").result_rows
+    assert set(opened) == open_days
+    assert len(opened) == len(open_days)
+
+    loaded = clickhouse.query(WEEKS).result_rows
+    clickhouse.command("TRUNCATE TABLE school_week")
+    (of_before,) = [
+        one
+        for migration in committed()
+        if "CREATE TABLE school_week\n" in migration.text
+        for one in split(migration.text)
+        if one.startswith("INSERT INTO school_week")
+    ]
+    clickhouse.command(of_before)
+    assert clickhouse.query(WEEKS).result_rows == loaded
