@@ -8,6 +8,7 @@ run meets neither a stack of the checkout nor another run. A test that kills a s
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -32,6 +33,12 @@ def _no_settings_from_outside() -> Iterator[None]:
         # A broker of the tests lives for minutes: the JVM's second compiler costs it more than it gives.
         patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_are_no_output() -> None:
+    """A worker or loader that runs beside a command logs elsewhere than where the command prints."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 @pytest.fixture(autouse=True)
