@@ -93,6 +93,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("reference.register.v1", _URN, "reference"),
     Topic("reference.calendar.v1", _URN, "reference"),
     Topic("reference.code-map.v1", "scheme", "reference"),
+    Topic("reference.code-category.v1", "code-categories", "reference"),
     Topic("reference.source-rule.v1", "source-rules", "reference"),
     Topic("reference.pupil-alias.v1", "pupil_id in ASCII digits", "reference"),
     Topic("reference.lesson-rule.v1", _URN, "reference"),

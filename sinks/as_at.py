@@ -67,13 +67,15 @@ _SETTINGS = {"async_insert": 0, "optimize_on_insert": 0, "insert_deduplicate": 0
 class Known:
     """By what a report was made. `at` None: as known when it was asked.
 
-    `rules`: 0 are those built in. `lesson_rules`: the latest that any school has published, 0 when none has (rule 7).
+    `rules`, `categories`: 0 are those built in. `lesson_rules`: the latest that any school has published, 0 when none
+    has (rule 7).
     """
 
     at: datetime | None
     code_map: int
     rules: int
     lesson_rules: int = 0
+    categories: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """As every report says it."""
@@ -85,15 +87,17 @@ class Known:
         """The versions alone, by the names that every report gives them."""
         return {
             "code_map_version": self.code_map,
+            "categories_version": self.categories,
             "rules_version": self.rules,
             "lesson_rules_version": self.lesson_rules,
         }
 
     @property
     def by(self) -> str:
-        """The versions for a person."""
+        """The versions for a person; of what nobody has published only that the rules are those built in."""
         lessons = f", rules for lessons {self.lesson_rules}" if self.lesson_rules else ""
-        return f"code map {self.code_map}, rules {self.rules or 'built in'}{lessons}"
+        categories = f", categories {self.categories}" if self.categories else ""
+        return f"code map {self.code_map}{categories}, rules {self.rules or 'built in'}{lessons}"
 
     @property
     def in_words(self) -> str:

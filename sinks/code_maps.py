@@ -19,7 +19,18 @@ from rollcall.errors import UsageError
 from sinks.derive import current_expression, of_lessons, of_what_is_said
 from sinks.statements import load
 
-__all__ = ["Change", "CodeMap", "DryRun", "Figures", "in_force", "to_roll_back_to", "versions", "what_would_change"]
+__all__ = [
+    "Change",
+    "CodeMap",
+    "DryRun",
+    "Figures",
+    "figures_after",
+    "in_force",
+    "pooled",
+    "to_roll_back_to",
+    "versions",
+    "what_would_change",
+]
 
 
 @dataclass(frozen=True)
@@ -91,14 +102,19 @@ class DryRun:
         return len({change.urn for change in self.changes})
 
     def figures(self) -> list[tuple[str, Figures, Figures]]:
-        """(phase, before, after), phases in their order, and of all together as Total (rule 19: pooled)."""
-        order = {phase: place for place, phase in enumerate(PHASES)}
-        known = sorted(self.before, key=lambda phase: (order.get(phase, len(order)), phase))
-        rows = [(phase, self.before[phase], self.after[phase]) for phase in known]
-        before, after = Figures(), Figures()
-        for _, one, other in rows:
-            before, after = before.plus(one), after.plus(other)
-        return [*rows, ("Total", before, after)]
+        """As `pooled` gives them."""
+        return pooled(self.before, self.after)
+
+
+def pooled(before: Mapping[str, Figures], after: Mapping[str, Figures]) -> list[tuple[str, Figures, Figures]]:
+    """(phase, before, after), phases in their order, and of all together as Total (rule 19: pooled)."""
+    order = {phase: place for place, phase in enumerate(PHASES)}
+    known = sorted(before, key=lambda phase: (order.get(phase, len(order)), phase))
+    rows = [(phase, before[phase], after[phase]) for phase in known]
+    one, other = Figures(), Figures()
+    for _, of_before, of_after in rows:
+        one, other = one.plus(of_before), other.plus(of_after)
+    return [*rows, ("Total", one, other)]
 
 
 def versions(client: Client, scheme: str | None = None) -> list[CodeMap]:
@@ -165,13 +181,20 @@ def what_would_change(
     if not changes:
         return DryRun(())
     begin, end = first or changes[0].session_date, last or changes[-1].session_date
-    span = {"first": begin.isoformat(), "last": end.isoformat()}
+    before, after = figures_after(client, begin, end, deltas)
+    return DryRun(tuple(changes), begin, end, before, after)
+
+
+def figures_after(
+    client: Client, first: date, last: date, deltas: Mapping[str, Figures]
+) -> tuple[dict[str, Figures], dict[str, Figures]]:
+    """Figures by phase between two session dates as they are, and with what would be added to them."""
+    span = {"first": first.isoformat(), "last": last.isoformat()}
     found = client.query(load("code_maps_test_figures"), parameters=span).result_rows
     before = {phase: Figures(*sums) for phase, *sums in found}
     phases = before.keys() | {phase for phase, delta in deltas.items() if any(delta.counts())}
     before = {phase: before.get(phase, Figures()) for phase in phases}
-    after = {phase: figures.plus(deltas.get(phase, Figures())) for phase, figures in before.items()}
-    return DryRun(tuple(changes), begin, end, before, after)
+    return before, {phase: figures.plus(deltas.get(phase, Figures())) for phase, figures in before.items()}
 
 
 def _statement(from_lessons: bool) -> str:

@@ -57,12 +57,14 @@ class Cell:
             "day": self.day, "headline": int(self.headline), "urns": [self.urn] if self.urn else [],
             "las": one(self.la_code), "phases": one(self.phase), "trusts": one(self.trust_id),
             "year_groups": one(self.year_group), "sessions": one(self.session), "codes": list(self.column.codes),
+            "categories": list(self.column.categories),
         }  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
         """The cell as it was asked for."""
         return {
             "date": self.day.isoformat(), "column": self.column.name, "codes": list(self.column.codes),
+            "categories": list(self.column.categories),
             "school": self.urn or None, "la": self.la_code, "phase": self.phase, "trust": self.trust_id,
             "year_group": self.year_group, "session": self.session, "basis": self.basis,
             "scope": "headline" if self.headline else "all",
@@ -203,7 +205,9 @@ def explain(client: Client, cell: Cell, limit: int = 20) -> Explained:
     counts, condition = _MEASURES[cell.column.measure]
     filled = {
         "{counts}": "session_counts_live" if cell.basis == "live" else "session_counts",
-        "{wanted}": load("explain_wanted"),
+        "{wanted}": load("explain_wanted").replace(
+            "{of_category}", load("explain_category") if cell.column.categories else "true"
+        ),
         "{marks}": load("explain_marks")
         .replace("{standing}", load(f"explain_standing_{cell.basis}"))
         .replace("{lesson_rules}", load("lesson_rule_names")),

@@ -1,8 +1,9 @@
-"""The one sequence of publications: code maps, rules between sources, aliases and rules for lessons count in it.
+"""The one sequence of publications: code maps, categories, rules between sources, aliases and rules for lessons count
+in it.
 
 A derived row carries the greatest number it has seen, whichever kind it is of, so that what was derived before any of
-them is known by it, and gives way. A number once given to a message is its number for ever: the rows that a killed
-loader left behind say it.
+them is known by it, and gives way; of categories it sees nothing, they are applied when reading. A number once given to
+a message is its number for ever: the rows that a killed loader left behind say it.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.statements import load
 
-__all__ = ["NUMBERED", "Numbers"]
+__all__ = ["DERIVED", "NUMBERED", "Numbers"]
 
 #: Kinds of reference data that take a number.
-NUMBERED = frozenset({"code-map", "source-rule", "pupil-alias", "lesson-rule"})
+NUMBERED = frozenset({"code-map", "code-category", "source-rule", "pupil-alias", "lesson-rule"})
+#: Those of them that say which mark counts, and as which code: current marks are derived again.
+DERIVED = NUMBERED - {"code-category"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 

@@ -25,7 +25,7 @@ from rollcall.domain.phases import PHASES
 from rollcall.domain.places import ONS_CODES, excluded_days
 from rollcall.domain.report_columns import COLUMNS
 from rollcall.domain.totals import is_weighted, weighted
-from sinks import absence
+from sinks import absence, categories
 from sinks.as_at import known
 from sinks.releases import as_csv, sha256, write
 from sinks.statements import load
@@ -63,9 +63,10 @@ class _Area(NamedTuple):
 
 @dataclass(slots=True)
 class _Figures:
-    """Counts by code, with schools and enrolments: of a day, or summed over `days`."""
+    """Counts by code and by category, with schools and enrolments: of a day, or summed over `days`."""
 
     marks: Counter[str] = field(default_factory=Counter)
+    categories: Counter[str] = field(default_factory=Counter)
     schools: int = 0
     enrolments: int = 0
     pupils: int = 0
@@ -75,6 +76,7 @@ class _Figures:
     def add(self, other: _Figures) -> None:
         """Take another's in."""
         self.marks.update(other.marks)
+        self.categories.update(other.categories)
         for name in ("schools", "enrolments", "pupils", "persistent"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.days |= other.days
@@ -95,7 +97,8 @@ def rows(client: Client, layout: Layout, asked: Asked, at: datetime | None = Non
 
     `at`: the instant as at which `client` answers; None: now.
     """
-    yield from map(layout.row, withhold(list(_all_rows(client, layout, asked, at)), layout, asked.suppression))
+    made = list(_all_rows(client, layout, asked, at))
+    yield from map(layout.row, withhold(made, layout, asked.suppression, categories.within(client, *span(asked))))
 
 
 def _all_rows(client: Client, layout: Layout, asked: Asked, at: datetime | None) -> Iterator[Row]:
@@ -129,7 +132,7 @@ def schools_of(client: Client, las: Sequence[str]) -> list[int]:
 def statements() -> tuple[str, ...]:
     """What `rows` asks, for `sinks.as_at.opened`."""
     counts = (load(f"publish_{name}") for name in ("schools", "counts", "known"))
-    return (*counts, absence.of_enrolments("publish_pupils"))
+    return (*counts, load("categories_in_force"), absence.of_enrolments("publish_pupils"))
 
 
 def publish(client: Client, layout: Layout, asked: Asked, file: Path, at: datetime | None = None) -> dict[str, Any]:
@@ -162,8 +165,11 @@ def _days(client: Client, asked: Asked, begin: date) -> dict[tuple[date, _Place]
     ).result_rows:
         areas[la_code] = _Area(LOCAL, region_code, region_name, la_code, la_name)
         found[day, la_code, phase] = _Figures(schools=schools, enrolments=enrolments, days={day})
-    for day, la_code, phase, code, marks in client.query(load("publish_counts"), parameters=parameters).result_rows:
+    for day, la_code, phase, code, category, marks in client.query(
+        load("publish_counts"), parameters=parameters
+    ).result_rows:
         found[day, la_code, phase].marks[code] += marks
+        found[day, la_code, phase].categories[category] += marks
     summed: dict[tuple[date, _Place], _Figures] = {}
     for (day, la_code, phase), figures in found.items():
         for area in _above(areas[la_code], asked.las):
@@ -239,7 +245,7 @@ def _breakdown(
 
 def _rates(layout: Layout, phases: Sequence[tuple[_Figures, _Known]]) -> Row:
     """Percentages of possible sessions, of one thing, or weighted by the enrolments of several."""
-    counts = [(_numbers(found.marks), there_are.enrolments) for found, there_are in phases]
+    counts = [(_numbers(found), there_are.enrolments) for found, there_are in phases]
     return {
         name: "NA" if value is None else layout.rate(value)
         for name, of in layout.percentages.items()
@@ -255,7 +261,7 @@ def _share(numbers: Mapping[str, int], of: str) -> Fraction | None:
 def _row(
     layout: Layout, breakdown: str, day: date, area: _Area, phase: str, found: _Figures, there_are: _Known, rates: Row
 ) -> Row:  # fmt: skip
-    numbers = _numbers(found.marks)
+    numbers = _numbers(found)
     row: Row = {
         "time_period": str(day.isocalendar().year), "time_identifier": str(day.isocalendar().week),
         "geographic_level": area.level, "country_code": "E92000001", "country_name": "England",
@@ -272,9 +278,14 @@ def _row(
     return row | {name: str(number) for name, number in numbers.items()} | rates
 
 
-def _numbers(marks: Mapping[str, int]) -> dict[str, int]:
-    """Every count of a row: of each code, and the sums of them that have names (identities of the published file)."""
-    return {one.name: sum(marks.get(code, 0) for code in one.codes) for one in COLUMNS.values() if one.published}
+def _numbers(found: _Figures) -> dict[str, int]:
+    """Every count of a row: of each code, and the sums that have names (identities of the published file)."""
+    return {
+        one.name: sum(found.marks[code] for code in one.codes)
+        + sum(found.categories[category] for category in one.categories)
+        for one in COLUMNS.values()
+        if one.published
+    }
 
 
 def _pupils(breakdown: str, phase: str, found: _Figures) -> Row:

@@ -46,7 +46,10 @@ __all__ = [
     "refuse",
 ]
 
-Kind = Literal["school", "roster", "register", "calendar", "code-map", "source-rule", "pupil-alias", "lesson-rule"]
+Kind = Literal[
+    "school", "roster", "register", "calendar", "code-map", "code-category", "source-rule", "pupil-alias",
+    "lesson-rule",
+]  # fmt: skip
 #: (topic id, partition) -> the first offset that is not applied yet.
 Positions = Mapping[tuple[str, int], int]
 
@@ -60,9 +63,9 @@ _SETTINGS = {"async_insert": 0}
 class Applied:
     """One decoded message of a reference topic.
 
-    `key` is the URN in ASCII digits, the scheme of a code map, `source-rules`, or a pupil_id. `taken_at` (UTC, whole
-    milliseconds) says which of two versions is the later. `digest` is xxh3_64 of the message's value. `record` is as
-    its Avro schema says.
+    `key` is the URN in ASCII digits, the scheme of a code map, `code-categories`, `source-rules`, or a pupil_id.
+    `taken_at` (UTC, whole milliseconds) says which of two versions is the later. `digest` is xxh3_64 of the message's
+    value. `record` is as its Avro schema says.
     """
 
     kind: Kind

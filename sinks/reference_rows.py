@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from rollcall.domain.clock import OPEN_END, OPEN_START
-from sinks import lesson_rule_rows, source_rule_rows
+from sinks import category_rows, lesson_rule_rows, source_rule_rows
 from sinks.calendar_weeks import school_weeks
 from sinks.roster import Ref, in_scope, resolve
 
@@ -171,6 +171,24 @@ TABLES: dict[str, pa.Schema] = {
             "reason": pa.string(),
         }
     ),
+    "code_category": pa.schema(
+        {
+            "canonical_code": pa.string(),
+            "label": pa.string(),
+            "category": pa.string(),
+            "in_possible_sessions": pa.bool_(),
+            "counts_as_attendance": pa.bool_(),
+            "absence_type": pa.string(),
+            "valid_from": pa.date32(),
+            "valid_to": pa.date32(),
+            "dfe_column": pa.string(),
+            "version": pa.uint32(),
+            "applies_from": pa.date32(),
+            "published_at": _INSTANT,
+            "author": pa.string(),
+            "reason": pa.string(),
+        }
+    ),
     "source_rule": pa.schema(
         {
             "version": pa.uint32(),
@@ -260,6 +278,8 @@ def add_rows(
             _calendar(rows, record, taken_at)
         case "code-map":
             _code_map(rows, record, taken_at, number)
+        case "code-category":
+            rows["code_category"] += category_rows.of_message(record, number, taken_at)
         case "source-rule":
             rows["source_rule"] += source_rule_rows.of_message(record, number, taken_at)
         case "pupil-alias":

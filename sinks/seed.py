@@ -1,5 +1,5 @@
-"""The fixed lists that the database keeps for its readers: what each code counts as, what each finding means, and the
-rules between sources that hold until others are published.
+"""The fixed lists that the database keeps for its readers: what each finding means, and what holds until something else
+is published: what each code counts as, and the rules between sources.
 
 They belong to the version of Rollcall, not to a school, so `sinks.migrate.migrate` brings them up to date each time.
 """
@@ -11,49 +11,34 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from rollcall.domain.clock import OPEN_END, OPEN_START
-from rollcall.domain.codes import CODES
+from rollcall.domain.categories import BUILT_IN as CATEGORIES
+from rollcall.domain.clock import OPEN_END
 from rollcall.domain.findings import EXCEPTIONS, QUARANTINE
 from rollcall.domain.source_rules import BUILT_IN
+from sinks.category_rows import rows_of
+from sinks.reference_rows import TABLES
+from sinks.source_rule_rows import FIRST_INSTANT
 from sinks.statements import load
 
 __all__ = ["seed"]
 
+#: Of what nobody has published.
+_AUTHOR, _REASON = "Rollcall", "built in"
+
 
 def seed(client: Client) -> None:
-    """Write the rows of `code_category`, `exception_kind`, `quarantine_kind` and version 0 of `source_rule` that differ
-    from this version's lists.
+    """Write the rows of `exception_kind` and `quarantine_kind`, and of version 0 of `code_category` and `source_rule`,
+    that differ from this version's lists.
 
     Harmless when run twice, and by two processes at once (the tables keep one row per key).
     """
+    names = TABLES["code_category"].names
+    built_in = rows_of(CATEGORIES, 0, FIRST_INSTANT, _AUTHOR, _REASON)
     _bring_up_to_date(
         client,
         "code_category",
-        (
-            "canonical_code",
-            "label",
-            "category",
-            "in_possible_sessions",
-            "counts_as_attendance",
-            "absence_type",
-            "valid_from",
-            "valid_to",
-            "dfe_column",
-        ),
-        [
-            (
-                code.code,
-                code.label,
-                code.category,
-                code.in_possible_sessions,
-                code.counts_as_attendance,
-                code.absence_type,
-                code.valid_from or OPEN_START,
-                code.valid_to or OPEN_END,
-                code.dfe_column,
-            )
-            for code in CODES
-        ],
+        [name for name in names if name != "published_at"],
+        [tuple(said for name, said in zip(names, row, strict=True) if name != "published_at") for row in built_in],
     )
     _bring_up_to_date(
         client,
@@ -94,8 +79,8 @@ def seed(client: Client) -> None:
                 rule.dates_mean,
                 OPEN_END,
                 True,
-                "Rollcall",
-                "built in",
+                _AUTHOR,
+                _REASON,
             )
             for position, rule in enumerate(BUILT_IN)
         ],

@@ -8,8 +8,9 @@ numbers, which is why no arithmetic can tell:
    partner of its region that has a row wherever it has one; where the region has none, one of another region, and both
    regions; where the nation has none, the nation. (Had the pupils been at the partner's, the file would be the same.)
 2. A sensitive code (`rollcall/domain/sensitive_codes.csv`) that is small anywhere at a level is withheld at that whole
-   level and below, with the code that makes its sum with it; and a level further up when nobody there has a mark to
-   swap. (Had one authority one T less and one C more, and another the opposite, the file would be the same.)
+   level and below, with a code that makes its sum with it; and a level further up when nobody there has a mark to
+   swap. (Had one authority one T less and one C more, and another the opposite, the file would be the same.) Which
+   sums it is in, the categories say, on every date that the file is made of: in each sum it needs such a code.
 
 It works on the rows of one file. Two files, of different editions or with `dfe` beside `safe`, are subtracted from each
 other by whoever has both.
@@ -19,14 +20,16 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import NamedTuple
 
+from rollcall.domain.categories import CATEGORIES
 from rollcall.domain.codes import BY_CODE
 from rollcall.domain.layouts import Layout
+from rollcall.errors import UsageError
 
-__all__ = ["LEVELS", "SENSITIVE", "SUPPRESSIONS", "Sensitive", "withhold"]
+__all__ = ["LEVELS", "SENSITIVE", "SUPPRESSIONS", "withhold"]
 
 SUPPRESSIONS = ("dfe", "safe", "none")
 #: Upwards.
@@ -48,36 +51,41 @@ _FACTS = frozenset(
 )  # fmt: skip
 
 
-class Sensitive(NamedTuple):
-    """Codes of which 1 to `at_most` marks are small. `with_code`: withheld with them, '' where no sum would tell."""
+class _Sensitive(NamedTuple):
+    """Codes of which 1 to `at_most` marks are small. `with_codes`: withheld with them, none where no sum would tell."""
 
     codes: Mapping[str, int]
-    with_code: str
+    with_codes: tuple[str, ...]
 
     def columns(self, layout: Layout) -> frozenset[str]:
         """Counts that are withheld together, and their percentages."""
-        counts = {_column(code) for code in (*self.codes, self.with_code) if code}
+        counts = {_column(code) for code in (*self.codes, *self.with_codes)}
         return frozenset(counts | {name for name, of in layout.percentages.items() if of in counts})
 
 
-def _read() -> tuple[Sensitive, ...]:
+def _read() -> list[dict[str, str]]:
     text = (resources.files("rollcall.domain") / "sensitive_codes.csv").read_text(encoding="utf-8")
-    groups: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for row in csv.DictReader(text.splitlines()):
-        groups[row["with_code"], "" if row["with_code"] else row["code"]][row["code"]] = int(row["at_most"])
-    return tuple(Sensitive(codes, with_code) for (with_code, _), codes in groups.items())
+    return list(csv.DictReader(text.splitlines()))
 
 
 def _column(code: str) -> str:
     return BY_CODE[code].dfe_column
 
 
-#: Codes that share a partner are one.
-SENSITIVE: tuple[Sensitive, ...] = _read()
+#: Sensitive codes, and how many marks of each are small.
+SENSITIVE: dict[str, int] = {row["code"]: int(row["at_most"]) for row in _read()}
+#: The code that is withheld with a sensitive one, where both count as the same.
+_WITH_CODE = {row["code"]: row["with_code"] for row in _read()}
 
 
-def withhold(rows: Sequence[Row], layout: Layout, how: str) -> list[Row]:
-    """The rows of one file, complete in its authorities, without what is withheld. `how`: of SUPPRESSIONS."""
+def withhold(
+    rows: Sequence[Row], layout: Layout, how: str, categories: Mapping[str, Collection[str]]
+) -> list[Row]:  # fmt: skip
+    """The rows of one file, complete in its authorities, without what is withheld. `how`: of SUPPRESSIONS.
+
+    `categories`: of every code those that it has on some date of which the file is made; only `safe` asks. Raises
+    UsageError where a sensitive code is the only one of its category.
+    """
     if how == "none":
         return list(rows)
     if how == "dfe":
@@ -86,13 +94,39 @@ def withhold(rows: Sequence[Row], layout: Layout, how: str) -> list[Row]:
     # A region that is withheld as somebody's partner can still be had on days when it is nobody's.
     kept = [row for row in rows if row["geographic_level"] != LOCAL or _area(row) not in whole]
     columns = {level: frozenset[str]() for level in LEVELS}
-    for group in SENSITIVE:
+    for group in _sensitive(kept, categories):
         for level in _levels(group, kept):
             columns[level] |= group.columns(layout)
     return [
         _without(row, layout, _numbers(row, layout) if _area(row) in whole else columns[row["geographic_level"]])
         for row in rows
     ]
+
+
+def _sensitive(rows: Sequence[Row], categories: Mapping[str, Collection[str]]) -> Iterator[_Sensitive]:
+    """The sensitive codes; those with the same partners are one group."""
+    groups: dict[tuple[tuple[str, ...], str], dict[str, int]] = defaultdict(dict)
+    for code, at_most in SENSITIVE.items():
+        summed = sorted(one for one in categories[code] if CATEGORIES[one].possible)
+        partners = tuple(_partner(code, category, rows, categories) for category in summed)
+        groups[partners, "" if partners else code][code] = at_most
+    return (_Sensitive(codes, partners) for (partners, _), codes in groups.items())
+
+
+def _partner(code: str, category: str, rows: Sequence[Row], categories: Mapping[str, Collection[str]]) -> str:
+    """The code to withhold with a sensitive one in the sum of a category: its own, else that with the most marks."""
+    alike = [
+        one for one, of_it in categories.items()
+        if one not in SENSITIVE and {*of_it} == {category} and all(_column(one) in row for row in rows)
+    ]  # fmt: skip
+    if _WITH_CODE[code] in alike:
+        return _WITH_CODE[code]
+    if not alike:
+        raise UsageError(
+            f"--suppression safe: no other code counts as {category.replace('_', ' ')} on every date that the file is"
+            f" made of, so that few marks with {code} could not be hidden among others"
+        )
+    return max(alike, key=lambda one: (sum(_count(row, one) for row in rows), one))
 
 
 def _without(row: Row, layout: Layout, columns: Iterable[str]) -> Row:
@@ -165,7 +199,7 @@ class _Whole:
         return min(free, key=lambda one: (sum(self._possible[one].values()), one), default=None)
 
 
-def _levels(group: Sensitive, rows: Sequence[Row]) -> Iterator[str]:
+def _levels(group: _Sensitive, rows: Sequence[Row]) -> Iterator[str]:
     """Levels at which the group is withheld: from the authorities up to the highest that would tell."""
     small = [row for row in rows if any(0 < _count(row, code) <= most for code, most in group.codes.items())]
     highest = -1
@@ -177,14 +211,14 @@ def _levels(group: Sensitive, rows: Sequence[Row]) -> Iterator[str]:
     yield from LEVELS[: highest + 1]
 
 
-def _can_swap(row: Row, published: str, group: Sensitive, rows: Sequence[Row]) -> bool:
+def _can_swap(row: Row, published: str, group: _Sensitive, rows: Sequence[Row]) -> bool:
     """Whether another area of its level could have had the mark instead, and the row of a level above be the same."""
     return any(
         _area(one) != _area(row)
         and one["geographic_level"] == row["geographic_level"]
         and (published != REGIONAL or one["region_code"] == row["region_code"])
         and _key(one) == _key(row)
-        and (not group.with_code or _count(one, group.with_code) > 0)
+        and all(_count(one, code) > 0 for code in group.with_codes)
         for one in rows
     )
 

@@ -22,7 +22,7 @@ import structlog
 import urllib3
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from rollcall.domain.clock import now
@@ -43,7 +43,7 @@ from sinks.derive import (
     rederive_lessons,
     rederive_rules,
 )
-from sinks.publications import NUMBERED
+from sinks.publications import DERIVED
 from streams.healing import Healing
 from streams.reference_messages import KINDS, Arrived, ReferenceReader
 
@@ -71,6 +71,11 @@ _SCATTERED_EVERY_S = 60.0
 _SWEEP_AFTER_S, _SWEEP_EVERY_S, _SWEEP_SHARE = 2.0, 60.0, 10.0
 #: How long to wait between two tries of something that is away, in seconds.
 _PATIENCE = 0.5
+#: How long a new topic may be without a leader, in seconds.
+_LEADER_WITHIN_S = 30.0
+_NO_LEADER_YET = frozenset(
+    {confluent_kafka.KafkaError.NOT_LEADER_FOR_PARTITION, confluent_kafka.KafkaError.LEADER_NOT_AVAILABLE}
+)
 #: Before every instant of a rule: to look at once.
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 Result = TypeVar("Result")
@@ -119,7 +124,7 @@ class Loader:
         self._lost = False
         #: When to derive again after a publication, and of what: (kind, key). At the start, of all that ever was.
         self._rederive_at: list[float] = [0.0]
-        self._published: set[tuple[str, str]] = {(kind, "") for kind in NUMBERED}
+        self._published: set[tuple[str, str]] = {(kind, "") for kind in DERIVED}
         #: The next instant at which a rule between sources comes in force, or is no more (rule 10).
         self._turn_at: datetime | None = _EARLIEST
         #: The same of schools, whose first and last days decide whether a mark stands (rule 12).
@@ -242,7 +247,7 @@ class Loader:
         done = len(batch.applied) + len(batch.refused) + batch.removed
         summary.messages += done
         if done:
-            if outcome.applied and (numbered := {(m.kind, m.key) for m in batch.applied if m.kind in NUMBERED}):
+            if outcome.applied and (numbered := {(m.kind, m.key) for m in batch.applied if m.kind in DERIVED}):
                 self._rederive_soon(numbered)
             if outcome.applied and (urns := {int(m.key) for m in batch.applied if m.kind == "school"}):
                 if self._schools is not None:
@@ -415,10 +420,20 @@ class Loader:
         """(topic id, partition) -> the offset behind the last message, for every partition that holds any."""
         ends: dict[tuple[str, int], int] = {}
         for topic, partition in self._partitions():
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
-            if high > 0:
+            if high := self._end(topic, partition):
                 ends[self._topic_ids[topic], partition] = high
         return ends
+
+    def _end(self, topic: str, partition: int) -> int:
+        """The offset behind the last message. A topic that was made a moment ago may not have its leader yet."""
+        deadline = time.monotonic() + _LEADER_WITHIN_S
+        while True:
+            try:
+                return int(self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)[1])
+            except KafkaException as error:
+                if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
+                    raise KafkaError(f"reading {topic}: {error.args[0].str()}") from None
+                time.sleep(_PATIENCE)
 
     def _partitions(self) -> Iterator[tuple[str, int]]:
         for topic in KINDS:

@@ -10,7 +10,7 @@ from typing import Any
 import xxhash
 from confluent_kafka import Message
 
-from rollcall.domain import code_maps, lesson_rules, pupil_aliases, source_rules
+from rollcall.domain import categories, code_maps, lesson_rules, pupil_aliases, source_rules
 from rollcall.domain.codes import MapEntry
 from schemas import wire
 from schemas.decoding import Decoder
@@ -26,6 +26,7 @@ KINDS: dict[str, Kind] = {
     "reference.register.v1": "register",
     "reference.calendar.v1": "calendar",
     "reference.code-map.v1": "code-map",
+    "reference.code-category.v1": "code-category",
     "reference.source-rule.v1": "source-rule",
     "reference.pupil-alias.v1": "pupil-alias",
     "reference.lesson-rule.v1": "lesson-rule",
@@ -34,7 +35,7 @@ KINDS: dict[str, Kind] = {
 #: later versions for ever (rule 6).
 _CLOCK_BOUND = timedelta(seconds=300)
 #: Kinds that are published by hand; the others are taken from a school's system.
-_PUBLISHED: frozenset[Kind] = frozenset({"code-map", "source-rule", "pupil-alias", "lesson-rule"})
+_PUBLISHED: frozenset[Kind] = frozenset({"code-map", "code-category", "source-rule", "pupil-alias", "lesson-rule"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -103,6 +104,8 @@ def _key(kind: Kind, record: Mapping[str, Any]) -> str:
     match kind:
         case "code-map":
             return str(record["scheme"])
+        case "code-category":
+            return categories.KEY
         case "source-rule":
             return source_rules.KEY
         case "pupil-alias":
@@ -112,10 +115,12 @@ def _key(kind: Kind, record: Mapping[str, Any]) -> str:
 
 
 def _complaint(kind: Kind, record: Mapping[str, Any]) -> str:
-    """Why a code map, rules or aliases must not come in force; empty when they may, and for all else."""
+    """Why a code map, categories, rules or aliases must not come in force; empty when they may, and for all else."""
     try:
         if kind == "code-map":
             code_maps.check([MapEntry(**entry) for entry in record["entries"]])
+        elif kind == "code-category":
+            categories.check([categories.of_record(row) for row in record["rows"]])
         elif kind == "source-rule":
             source_rules.check([source_rules.of_record(rule) for rule in record["rules"]])
         elif kind == "pupil-alias":

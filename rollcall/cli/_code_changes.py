@@ -10,13 +10,18 @@ import typer
 from rollcall.cli._listed import rate, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import date
 
+    from rollcall.domain.categories import CategoryRow
     from rollcall.domain.code_maps import Differences
     from rollcall.domain.codes import MapEntry
-    from sinks.code_maps import DryRun, Figures
+    from sinks.code_maps import CodeMap, DryRun, Figures
 
-__all__ = ["differing", "document", "entry", "show"]
+    #: Phase, figures before and after.
+    Compared = Sequence[tuple[str, Figures, Figures]]
+
+__all__ = ["differing", "document", "entry", "figures_document", "show", "show_figures", "show_map"]
 
 #: The rates that are told, by the count that they are of.
 _RATES = ("attendance", "absence", "authorised", "unauthorised")
@@ -52,11 +57,17 @@ def document(found: DryRun) -> dict[str, Any]:
             for was, becomes, marks, schools in _by_code(found)
         ],
         "changes": [{**one._asdict(), "session_date": one.session_date.isoformat()} for one in found.changes],
-        "from": found.first and found.first.isoformat(),
-        "to": found.last and found.last.isoformat(),
+        **figures_document(found.first, found.last, found.figures()),
+    }
+
+
+def figures_document(first: date | None, last: date | None, figures: Compared) -> dict[str, Any]:
+    """Figures before and after between two session dates, as a document tells them."""
+    return {
+        "from": first and first.isoformat(),
+        "to": last and last.isoformat(),
         "figures": [
-            {"phase": phase, "before": _figures(before), "after": _figures(after)}
-            for phase, before, after in found.figures()
+            {"phase": phase, "before": _figures(before), "after": _figures(after)} for phase, before, after in figures
         ],
     }
 
@@ -78,14 +89,34 @@ def show(scheme: str, what: Differences, found: DryRun) -> None:
         (_word(was), _word(becomes), f"{marks:,}", f"{schools:,}") for was, becomes, marks, schools in _by_code(found)
     )
     table(("Counts now as", "Would count as", "Marks", "Schools"), counted)
-    typer.echo(f"Headline sessions from {found.first} to {found.last}, before and after. Basis: statutory.")
+    show_figures(found.first, found.last, found.figures())
+
+
+def show_figures(first: date | None, last: date | None, compared: Compared) -> None:
+    """Print figures before and after between two session dates for a person."""
+    typer.echo(f"Headline sessions from {first} to {last}, before and after. Basis: statutory.")
     lines = []
-    for phase, before, after in found.figures():
+    for phase, before, after in compared:
         for when, figures in (("before", before), ("after", after)):
             rates = (_rate(figures, name) for name in _RATES)
             lines.append((phase or "phase not known", when, f"{figures.possible:,}", *rates, f"{figures.unknown:,}"))
     headings = ("Phase", "", "Possible", "Attendance %", "Absence %", "Authorised %", "Unauthorised %", "Unknown")
     table(headings, lines)
+
+
+def show_map(found: CodeMap, entries: Sequence[MapEntry], counted: Mapping[str, CategoryRow]) -> None:
+    """Print a map. `counted`: what each national code counts as on the day that is shown."""
+
+    told = f"{found.reason} ({found.author}), " if found.author else ""
+    typer.echo(f"{found.scheme}, version {found.version}: {told}published {found.published_at:%Y-%m-%d %H:%M:%S} UTC")
+    rows = (
+        (
+            entry.raw_code or "(blank)", entry.canonical_code, entry.valid_from or "…", entry.valid_to or "…",
+            counted[entry.canonical_code].category.replace("_", " "), counted[entry.canonical_code].label,
+        )
+        for entry in entries
+    )  # fmt: skip
+    table(("Raw code", "Code", "From", "To", "Counts as", "Meaning"), rows)
 
 
 def _by_code(found: DryRun) -> Sequence[tuple[str, str, int, int]]:

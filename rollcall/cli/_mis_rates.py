@@ -34,6 +34,7 @@ def _of_source(settings: Settings, client: Client, name: str, urn: int, day: dat
 
     from rollcall.cli._second_pull import by_summary
     from rollcall.domain.codes import NATIONAL
+    from sinks import categories
     from sinks.code_maps import in_force
     from sinks.school_report import code_scheme, span
 
@@ -42,6 +43,7 @@ def _of_source(settings: Settings, client: Client, name: str, urn: int, day: dat
         if account.summary is None:
             return MisRates(name, why=account.why)
         entries = in_force(client, code_scheme(client, urn, name, day) or NATIONAL).entries
+        rows = categories.in_force(client).rows
     except RollcallError as error:
         return MisRates(name, why=str(error))
-    return mis_rates(name, account.summary, entries, day)
+    return mis_rates(name, account.summary, entries, rows, day)

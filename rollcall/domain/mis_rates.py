@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from rollcall.domain.codes import BY_CODE, MapEntry, shown
+from rollcall.domain.categories import CATEGORIES, CategoryRow, on
+from rollcall.domain.codes import MapEntry, shown
 from rollcall.domain.summaries import NOT_COMPARED, SummaryComparison
 
 __all__ = ["CodeDifference", "MisRates", "Sessions", "mis_rates"]
@@ -51,18 +52,22 @@ class MisRates:
     without_summary: int = 0
 
 
-def mis_rates(source: str, found: SummaryComparison, entries: Iterable[MapEntry], day: date) -> MisRates:
-    """The rates of a comparison, by the map of the source's scheme as it is on `day`: a summary has no dates."""
+def mis_rates(
+    source: str, found: SummaryComparison, entries: Iterable[MapEntry], rows: Iterable[CategoryRow], day: date
+) -> MisRates:
+    """The rates of a comparison, by the map of the source's scheme and the categories as they are on `day`: a summary
+    has no dates."""
     canonical = {
         one.raw_code: one.canonical_code
         for one in entries
         if (one.valid_from or date.min) <= day <= (one.valid_to or date.max)
     }
+    categories = {code: row.category for code, row in on(rows, day).items()}
     codes = sorted({*found.theirs, *found.ours} - NOT_COMPARED)
     return MisRates(
         source=source,
-        theirs=_sessions(found.theirs, canonical),
-        held=_sessions(found.ours, canonical),
+        theirs=_sessions(found.theirs, canonical, categories),
+        held=_sessions(found.ours, canonical, categories),
         codes=tuple(
             CodeDifference(shown(code), found.theirs[code], found.ours[code], found.differing[code])
             for code in codes
@@ -74,13 +79,13 @@ def mis_rates(source: str, found: SummaryComparison, entries: Iterable[MapEntry]
     )
 
 
-def _sessions(marks: Mapping[str, int], canonical: Mapping[str, str]) -> Sessions:
+def _sessions(marks: Mapping[str, int], canonical: Mapping[str, str], categories: Mapping[str, str]) -> Sessions:
     possible = attendance = unknown = 0
     for raw, count in marks.items():
         if raw in NOT_COMPARED:
             continue
-        code = BY_CODE.get(canonical.get(raw, ""))
-        unknown += count * (code is None)
-        possible += count * (code is not None and code.in_possible_sessions)
-        attendance += count * (code is not None and code.counts_as_attendance)
+        category = CATEGORIES.get(categories.get(canonical.get(raw, ""), ""))
+        unknown += count * (category is None)
+        possible += count * (category is not None and category.possible)
+        attendance += count * (category is not None and category.attendance)
     return Sessions(possible, attendance, unknown)

@@ -1,7 +1,7 @@
 """The columns of our reports, and of the published files, by name: which marks each counts. For explaining a cell.
 
-A column of a report counts by what a code means on the session date (the views' categories). A column of a published
-file counts by code: `reason_*` one code, the sums those of a category. sinks/publishing.py counts by these.
+A column of a report counts by what a code means on the session date (the views' categories). So do the sums of a
+published file, by the categories themselves; its `reason_*` count one code. sinks/publishing.py counts by these.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ Measure = Literal["marks", "possible", "attendance", "absence", "authorised", "u
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: the measure, of marks with one of `codes` (all when empty). `published`: of a published file."""
+    """A column: the measure, of marks with one of `codes`, in one of `categories` (all when empty).
+
+    `published`: of a published file.
+    """
 
     name: str
     measure: Measure
     codes: tuple[str, ...] = ()
     published: bool = False
+    categories: tuple[str, ...] = ()
 
 
-def _of_categories(*categories: str) -> tuple[str, ...]:
-    return tuple(code.code for code in CODES if code.category in categories)
-
-
-_ATTENDING, _ACTIVITY = _of_categories("attending"), _of_categories("approved_educational_activity")
-_AUTHORISED, _UNAUTHORISED = _of_categories("authorised_absence"), _of_categories("unauthorised_absence")
-_SUMS: dict[str, tuple[str, ...]] = {
-    "reason_present": ("/", "\\"),
-    "present_sessions": _ATTENDING,
-    "approved_educational_activity": _ACTIVITY,
-    "overall_attendance": _ATTENDING + _ACTIVITY,
-    "authorised_absence": _AUTHORISED,
-    "unauthorised_absence": _UNAUTHORISED,
-    "overall_absence": _AUTHORISED + _UNAUTHORISED,
-    "possible_sessions": _ATTENDING + _ACTIVITY + _AUTHORISED + _UNAUTHORISED,
-    "late_sessions": ("L", "U"),
+_ATTENDANCE = ("attending", "approved_educational_activity")
+_ABSENCE = ("authorised_absence", "unauthorised_absence")
+#: Sums of a published file: by code, and by category.
+_OF_CODES: dict[str, tuple[str, ...]] = {"reason_present": ("/", "\\"), "late_sessions": ("L", "U")}
+_OF_CATEGORIES: dict[str, tuple[str, ...]] = {
+    "present_sessions": ("attending",),
+    "approved_educational_activity": ("approved_educational_activity",),
+    "overall_attendance": _ATTENDANCE,
+    "authorised_absence": ("authorised_absence",),
+    "unauthorised_absence": ("unauthorised_absence",),
+    "overall_absence": _ABSENCE,
+    "possible_sessions": (*_ATTENDANCE, *_ABSENCE),
 }
 _MEASURES: tuple[Measure, ...] = (
     "marks", "possible", "attendance", "absence", "authorised", "unauthorised", "late", "unknown",
@@ -53,7 +53,8 @@ _MEASURES: tuple[Measure, ...] = (
 COLUMNS: dict[str, Column] = {
     **{name: Column(name, name) for name in _MEASURES},
     **{code.dfe_column: Column(code.dfe_column, "marks", (code.code,), True) for code in CODES if code.dfe_column},
-    **{name: Column(name, "marks", codes, True) for name, codes in _SUMS.items()},
+    **{name: Column(name, "marks", codes, True) for name, codes in _OF_CODES.items()},
+    **{name: Column(name, "marks", (), True, categories) for name, categories in _OF_CATEGORIES.items()},
 }
 
 
@@ -62,7 +63,7 @@ def column(name: str) -> Column:
     if name not in COLUMNS:
         raise UsageError(
             f"no column {name} that counts marks; of reports there are {', '.join(_MEASURES)}, of published files"
-            f" {', '.join(_SUMS)} and reason_*"
+            f" {', '.join((*_OF_CODES, *_OF_CATEGORIES))} and reason_*"
         )
     return COLUMNS[name]
 

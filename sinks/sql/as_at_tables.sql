@@ -84,7 +84,12 @@ CREATE TABLE code_map AS
 SELECT * FROM {now}.code_map FINAL
 WHERE (toString(scheme), published_at) IN (SELECT key, taken_at FROM reference_version WHERE kind = 'code-map');
 
--- Rules of knowledge time are written again when their instant comes (known_from); those built in were known always.
+-- What is built in was known always, here and of the rules between sources.
+CREATE TABLE code_category AS
+SELECT * FROM {now}.code_category FINAL
+WHERE version = 0 OR published_at IN (SELECT taken_at FROM reference_version WHERE kind = 'code-category');
+
+-- Rules of knowledge time are written again when their instant comes (known_from).
 CREATE TABLE source_rule AS
 SELECT * FROM {now}.source_rule FINAL
 WHERE version = 0 OR (known_from <= {at} AND published_at IN (SELECT taken_at FROM reference_version WHERE kind = 'source-rule'));
@@ -101,10 +106,7 @@ CREATE TABLE amendment_window AS
 SELECT * FROM {now}.amendment_window FINAL
 WHERE published_at <= {at};
 
--- These belong to the version of Rollcall, not to an instant (sinks/seed.py). What a code counts as has session dates of its own.
-CREATE TABLE code_category AS
-SELECT * FROM {now}.code_category FINAL;
-
+-- These belong to the version of Rollcall, not to an instant (sinks/seed.py).
 CREATE TABLE exception_kind AS
 SELECT * FROM {now}.exception_kind FINAL;
 

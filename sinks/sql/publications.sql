@@ -4,6 +4,10 @@ SELECT 'code-map' AS kind, toString(scheme) AS key, toUnixTimestamp64Milli(publi
 FROM code_map
 GROUP BY key, published_ms
 UNION ALL
+SELECT 'code-category', 'code-categories', toUnixTimestamp64Milli(published_at) AS published_ms, min(version), max(version)
+FROM code_category
+GROUP BY published_ms
+UNION ALL
 SELECT 'source-rule', 'source-rules', toUnixTimestamp64Milli(published_at) AS published_ms, min(version), max(version)
 FROM source_rule
 GROUP BY published_ms

@@ -38,7 +38,11 @@ EDITION = Path(__file__).parents[3] / "shared" / "data" / "dfe_dashboard_2025_we
 #: Rows of an edition whose Totals were weighted.
 WEIGHTED = Path(__file__).with_name("ees_daily_2024_week37.csv")
 #: Named counts of a row: each is the sum of codes of ours.
-SUMS = {name: one.codes for name, one in COLUMNS.items() if one.published and len(one.codes) > 1}
+SUMS = {
+    name: one.codes or [code.code for code in CODES if code.category in one.categories]
+    for name, one in COLUMNS.items()
+    if one.published and (one.categories or len(one.codes) > 1)
+}
 
 
 def identities_broken(published: list[Mapping[str, str]]) -> list[str]:

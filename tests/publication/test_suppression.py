@@ -18,6 +18,7 @@ import pytest
 
 from rollcall.domain.codes import BY_CODE, CODES
 from rollcall.domain.layouts import DASHBOARD_2025
+from rollcall.errors import UsageError
 from sinks.suppression import SENSITIVE, withhold
 from tests.publication.subtraction import SUMS, Cell, recovered
 
@@ -27,7 +28,8 @@ EDITION = Path(__file__).parents[3] / "shared" / "data" / "dfe_dashboard_2025_we
 MARKS = {"/": 300, "\\": 300, "L": 20, "I": 15, "C": 3, "T": 2, "E": 2, "O": 8, "Y5": 1, "Y6": 2}
 COLUMNS = [*(BY_CODE[code].dfe_column for code in MARKS), *SUMS]
 DAYS = ("08/09/2025", "09/09/2025")
-SMALL = {BY_CODE[code].dfe_column: most for group in SENSITIVE for code, most in group.codes.items()}
+SMALL = {BY_CODE[code].dfe_column: most for code, most in SENSITIVE.items()}
+CATEGORIES = {code.code: [code.category] for code in CODES}
 
 Row = dict[str, str]
 
@@ -103,7 +105,7 @@ def published(rows: Sequence[Row], columns: Sequence[str]) -> set[Cell]:
 def test_no_withheld_cell_of_an_invented_nation_is_had_by_subtraction(seed: int) -> None:
     rows = file_of(seed)
     secret = must_not_be_told(rows, COLUMNS)
-    safe = withhold(rows, DASHBOARD_2025, "safe")
+    safe = withhold(rows, DASHBOARD_2025, "safe", CATEGORIES)
     assert not secret & published(safe, COLUMNS)
     assert not secret & recovered(safe, COLUMNS).keys()
     for row in safe:  # a percentage is as good as its count
@@ -115,7 +117,7 @@ def test_the_departments_suppression_is_undone_by_subtraction_with_the_right_val
     undone = 0
     for seed in range(24):
         rows = file_of(seed)
-        said = recovered(withhold(rows, DASHBOARD_2025, "dfe"), COLUMNS)
+        said = recovered(withhold(rows, DASHBOARD_2025, "dfe", CATEGORIES), COLUMNS)
         for row in rows:
             for column in COLUMNS:
                 cell = Cell(row["geographic_level"], row["region_code"], row["old_la_code"], row["breakdown"],
@@ -145,7 +147,29 @@ def test_what_need_not_be_withheld_is_published() -> None:
     places = (("National", "", ""), ("Regional", "R", ""), ("Local authority", "R", "1"))
     keys = [(*place, "Primary", "Daily", DAYS[0]) for place in places]
     rows = [row_of(key, Counter(dict.fromkeys(MARKS, 100)), Counter(dict.fromkeys(keys, 2))) for key in keys]
-    assert withhold(rows, DASHBOARD_2025, "safe") == rows == withhold(rows, DASHBOARD_2025, "none")
+    assert withhold(rows, DASHBOARD_2025, "safe", CATEGORIES) == rows
+    assert withhold(rows, DASHBOARD_2025, "none", CATEGORIES) == rows
+
+
+def test_a_small_code_is_hidden_among_those_that_count_as_the_same_on_every_date_of_the_file() -> None:
+    """T became unauthorised within the year: of both sums a code is withheld with it, and E keeps its own."""
+    places = (("National", "", ""), ("Regional", "R", ""), ("Local authority", "R", "1"), ("Local authority", "R", "2"))
+    keys = [(*place, "Primary", "Daily", DAYS[0]) for place in places]
+    marks = Counter({**dict.fromkeys(MARKS, 100), "T": 2})
+    rows = [row_of(key, marks, Counter(dict.fromkeys(keys, 2))) for key in keys]
+
+    def withheld(**categories: list[str]) -> set[str]:
+        safe = withhold(rows, DASHBOARD_2025, "safe", {**CATEGORIES, **categories})
+        columns = {BY_CODE[code].dfe_column: code for code in MARKS}
+        return {columns[name] for row in safe for name in columns if row[name] == "NA"}
+
+    assert withheld() == {"T", "E", "C"}
+    assert withheld(T=["unauthorised_absence"]) == {"T", "O"}
+    assert withheld(T=["unauthorised_absence", "authorised_absence"]) == {"T", "O", "C"}
+    assert withheld(T=["not_possible"]) == {"T"}
+    assert withheld(C=["not_possible"]) == {"T", "E", "I"}
+    with pytest.raises(UsageError, match="no other code counts as unauthorised absence on every date"):
+        withheld(T=["unauthorised_absence"], O=["not_possible"])
 
 
 @pytest.mark.skipif(not EDITION.exists(), reason="the Department's whole file is not beside this checkout")
@@ -170,8 +194,8 @@ def test_one_school_of_a_published_day_is_had_by_subtraction_and_not_when_safe_f
     }
 
     whole = [_filled(row, undone, columns) for row in day]
-    assert recovered(withhold(whole, DASHBOARD_2025, "dfe"), columns) == undone
-    safe = withhold(whole, DASHBOARD_2025, "safe")
+    assert recovered(withhold(whole, DASHBOARD_2025, "dfe", CATEGORIES), columns) == undone
+    safe = withhold(whole, DASHBOARD_2025, "safe", CATEGORIES)
     tried = ["possible_sessions", "overall_attendance", "overall_absence", "authorised_absence", *SMALL,
              "reason_c_authorised_other"]  # fmt: skip
     secret = must_not_be_told(whole, tried)

@@ -12,7 +12,7 @@ import xxhash
 
 from connectors.encoding import Encoder
 from connectors.publisher import Publisher
-from rollcall.domain import source_rules
+from rollcall.domain import categories, source_rules
 from rollcall.settings import Settings
 from sinks.reference import Applied, Kind
 
@@ -109,6 +109,8 @@ def key_of(record: dict[str, Any]) -> str:
     """The key of a reference message."""
     if "rules" in record:
         return str(record["urn"]) if "urn" in record else source_rules.KEY
+    if "rows" in record:
+        return categories.KEY
     if "aliases" in record:
         return str(record["pupil_id"])
     return str(record["scheme"] if "scheme" in record else record["urn"])

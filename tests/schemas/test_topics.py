@@ -71,7 +71,7 @@ def test_marks_and_facts_expire_and_reference_data_is_compacted() -> None:
     assert all(topic.partitions == PARTITIONS for topic in TOPICS)
     assert of_kind("attendance") == ("attendance.register.v1", "attendance.mis.v1", "attendance.evidence.v1")
     assert of_kind("fact") == ("attendance.kiosk.v1", "attendance.alert.v1", "connector.pull-request.v1")
-    assert len(of_kind("reference")) == 8
+    assert len(of_kind("reference")) == 9
     for topic in TOPICS:
         assert topic.config()["cleanup.policy"] == ("compact" if topic.kind == "reference" else "delete")
         assert topic.config()["max.message.bytes"] == "4194304"

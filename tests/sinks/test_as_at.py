@@ -20,6 +20,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from typer.testing import CliRunner
 
 from rollcall.cli.app import build
+from rollcall.domain.categories import BUILT_IN as CATEGORIES
 from rollcall.domain.clock import LONDON, OPEN_END, OPEN_START, now
 from rollcall.domain.codes import CODES
 from rollcall.domain.lesson_rules import LessonRule
@@ -133,7 +134,8 @@ def counts(client: Any, at: datetime) -> dict[str, int]:
 
 #: What reference data changes: counts by scope and phase, conflicts, schools, rolls, and what is expected.
 QUESTIONS = (
-    "SELECT canonical_code, in_headline, phase, toUInt64(sum(marks)) FROM session_counts GROUP BY ALL ORDER BY ALL",
+    "SELECT canonical_code, category, in_headline, phase, toUInt64(sum(marks)) FROM session_counts GROUP BY ALL"
+    " ORDER BY ALL",
     "SELECT urn, source, loser_source, rule, count() FROM marks_conflicting GROUP BY ALL ORDER BY ALL",
     "SELECT * FROM schools ORDER BY ALL",
     "SELECT * FROM roll ORDER BY ALL",
@@ -193,7 +195,13 @@ def test_every_report_names_its_instant_its_map_and_its_rules(
     db: Any, run: Callable[..., Result], tmp_path: Path
 ) -> None:
     found = answers(run, tmp_path, EVENING)
-    said = {"as_at": "2026-02-02T18:00:00Z", "code_map_version": 1, "rules_version": 0, "lesson_rules_version": 0}
+    said = {
+        "as_at": "2026-02-02T18:00:00Z",
+        "code_map_version": 1,
+        "categories_version": 0,
+        "rules_version": 0,
+        "lesson_rules_version": 0,
+    }
     for name, text in found.items():
         if name.endswith("--json") or name == "manifest":
             assert said.items() <= json.loads(text).items(), name
@@ -217,6 +225,12 @@ def a_code_map(client: Any) -> None:
     entries = {**{code.code: code.code for code in CODES}, "I": "O"}
     reference.apply(client, [applied("code-map", code_map("national", 2, *entries.items(), published_at=now()))], {})
     assert rederive(client) == 1
+
+
+def categories(client: Any) -> None:
+    rows = [row if row.code != "O" else row._replace(category="not_possible") for row in CATEGORIES]
+    told = {"published_at": now(), "author": "data manager", "reason": "test"}
+    reference.apply(client, [applied("code-category", {**told, "rows": [row._asdict() for row in rows]})], {})
 
 
 def rules(client: Any) -> None:
@@ -277,6 +291,7 @@ def a_calendar(client: Any) -> None:
     "published",
     [
         a_code_map,
+        categories,
         rules,
         an_alias,
         a_rule_for_lessons,
@@ -309,6 +324,7 @@ def test_as_at_this_moment_every_view_says_what_it_says_now(db: Any) -> None:
     came(db, 0, LATE, "/", [4], deleted=True)
     came(db, 0, LATE, "/", [5], superseded=True)
     a_code_map(db)
+    categories(db)
     rules(db)
     an_alias(db)
     a_rule_for_lessons(db)
