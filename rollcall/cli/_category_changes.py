@@ -117,8 +117,8 @@ def _publish(rows: Sequence[CategoryRow], author: str, reason: str, as_json: boo
 
 
 def _print_diff(standing: Document, what: Differences, found: DryRun) -> None:
-    told = f"{len(what.added)} rows added, {len(what.removed)} removed, {len(what.changed)} changed"
-    typer.echo(f"Against version {standing.version}: {told}")
+    told = f"{len(what.added)} added, {len(what.removed)} removed, {len(what.changed)} changed"
+    typer.echo(f"Rows, against version {standing.version}: {told}")
     rows = [
         *(("added", row.code, "", _said(row)) for row in what.added),
         *(("removed", row.code, _said(row), "") for row in what.removed),

@@ -24,7 +24,10 @@ File = Annotated[
 ]
 Scheme = Annotated[str, typer.Option(help="Whose raw codes: national, or a dialect.")]
 TheirScheme = Annotated[
-    str | None, typer.Option("--scheme", help="Whose raw codes: national, or a dialect.", show_default=False)
+    str | None,
+    typer.Option(
+        "--scheme", help="Whose raw codes: national, or a dialect. Needed, unless --categories.", show_default=False
+    ),
 ]
 Categories = Annotated[
     bool, typer.Option("--categories", help="Instead of a map: what national codes count as, one document for all.")
@@ -60,7 +63,7 @@ def register(app: typer.Typer) -> None:
     )(diff)
     group.command(
         "publish",
-        epilog="Example: [bold]rollcall codes publish map.csv --scheme trust-dialect --author 'data manager' "
+        epilog="Examples: [bold]rollcall codes publish map.csv --scheme trust-dialect --author 'data manager' "
         "--reason 'xx is the dialect of O'[/bold]; [bold]rollcall codes publish categories.csv --categories --author "
         "'data manager' --reason 'X is authorised from September'[/bold]. The reference loader ([bold]rollcall "
         "reference run[/bold]) brings it in force.",

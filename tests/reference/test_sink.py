@@ -163,7 +163,8 @@ def test_a_call_that_was_cut_short_and_repeated_leaves_what_one_call_leaves(
         "enrolment": 4,
         "group_membership": 4,
         "school": 1,
-        "source_rule": 4,  # those built in
+        "code_category": 39,  # those built in
+        "source_rule": 4,  # the same
         "school_week": 16,
         "calendar_term": 1,
         "reference_version": 4,
