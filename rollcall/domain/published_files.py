@@ -11,12 +11,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 from rollcall.errors import UsageError
 
-__all__ = ["Comparison", "Difference", "compare", "read"]
+__all__ = ["Comparison", "Difference", "as_written", "compare", "read"]
 
 Row = Mapping[str, str]
 _KEY = ("breakdown", "geographic_level", "region_code", "new_la_code", "attendance_date", "school_type")
@@ -92,6 +93,11 @@ def compare(
             if not _same(column, value, other):
                 found.differences.append(Difference(key, column, value, other))
     return found
+
+
+def as_written(days: Iterable[date]) -> list[str]:
+    """Dates in the ways in which these files write them, for `compare`."""
+    return [written for day in days for written in (f"{day:%d/%m/%Y}", day.isoformat())]
 
 
 def _key(row: Row) -> tuple[str, ...]:
