@@ -16,6 +16,7 @@ import pytest
 from connectors.contract import Source
 from connectors.files import Claim
 from connectors.pulling import run as pull_all
+from connectors.snapshots import asking
 from connectors.snapshots import run as running
 from connectors.snapshots.record import Asked, CutRecord, Recorder, Snapshot, folder_of, load, names, read
 from connectors.snapshots.run import take
@@ -103,7 +104,7 @@ def test_refusal_trouble_and_silence_of_some_hold_up_none_of_the_others(
     here: Settings, urns: dict[str, int], town: FakeWonde, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One place for all of them: the silent school is first, and gives it up."""
-    monkeypatch.setattr(running, "_SLOW_SECONDS", 0.2)
+    monkeypatch.setattr(asking, "_SLOW_SECONDS", 0.2)
     town.trouble[only("A1")] = [Trouble(silent=60.0)]
     town.trouble[only("A2")] = [Trouble(403)]
     town.trouble[only("A3")] = [Trouble(410)]
@@ -121,8 +122,8 @@ def test_refusal_trouble_and_silence_of_some_hold_up_none_of_the_others(
 def test_of_too_many_silent_schools_the_one_that_has_taken_longest_is_given_up(
     here: Settings, urns: dict[str, int], town: FakeWonde, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "_SLOW_SECONDS", 2.0)
-    monkeypatch.setattr(running, "_BESIDE", 1)
+    monkeypatch.setattr(asking, "_SLOW_SECONDS", 2.0)
+    monkeypatch.setattr(asking, "BESIDE", 1)
     town.trouble[only("A1")] = [Trouble(silent=60.0)]
     town.trouble[only("A2")] = [Trouble(silent=6.0)]
     record = taken(here, snapshot(seconds=30.0), at_once=1)
