@@ -125,9 +125,10 @@ class Found:
 
     def lines(self) -> Iterator[str]:
         """The same for a person."""
+        from rollcall.cli._coverage import line
+
         for cut in self.cuts:
-            counts = ", ".join(f"{count} {stands}" for stands, count in cut["counts"].items() if count)
-            yield f"{cut['cut']}  {cut['schools']} schools: {counts}; {cut['marks']:,} marks"
+            yield line(cut)
             half, most, last = cut["answered_after_s"]
             yield f"          in time: half by {half:.0f} s, nine in ten by {most:.0f} s, the last by {last:.0f} s"
         compared = ", ".join(f"{count:,} {what}" for what, count in self.judgement.compared.items())
