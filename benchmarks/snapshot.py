@@ -47,7 +47,7 @@ _REQUESTS_A_SECOND = 10_000
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to measure: so many schools of 300 pupils, 600 marks each a cut. whole: the second cut reads everything.
-    every: seconds from one cut to the next, 0: 5 and a little for each school.
+    every: seconds from one cut to the next, 0: 8 and a little for each school.
     """
 
     schools: int = 2_000
@@ -68,7 +68,7 @@ class Plan:
 
     def schedule(self) -> Schedule:
         """Three cuts, from a moment from now on."""
-        every = timedelta(seconds=self.every or 5 + 0.06 * self.schools)
+        every = timedelta(seconds=self.every or 8 + 0.06 * self.schools)
         begin = now().replace(microsecond=0) + timedelta(seconds=_LEAD_S)
         cuts = tuple(Cut(f"{7 + number:02d}:00", begin + number * every) for number in range(3))
         return Schedule(_NAME, SESSION_DATE, cuts, every, today=SESSION_DATE, whole_every=1 if self.whole else 3)

@@ -80,7 +80,7 @@ def snapshot(
     at_once: Annotated[int, typer.Option(min=1, help="Schools asked at the same time.")] = 32,
     whole: Annotated[bool, typer.Option("--whole", help="The second cut reads everything, not what changed.")] = False,
     every: Annotated[
-        float, typer.Option(min=0, help="Seconds between the cuts.", show_default="5, and 0.06 a school")
+        float, typer.Option(min=0, help="Seconds between the cuts.", show_default="8, and 0.06 a school")
     ] = 0.0,
     seed: Seed = 1,
     home: Home = None,
