@@ -2,7 +2,8 @@
 
     python -m benchmarks.mis SCHOOLS SEED TOKEN
 
-prints its base URL and serves until it is killed. A school's day is 600 session marks, in pages of 500.
+prints its base URL and serves until it is killed. A school's day is 600 session marks, in pages of 500. All were
+changed before it began to serve: asked what changed since any later instant, or what was deleted, it says nothing.
 """
 
 from __future__ import annotations
@@ -87,9 +88,9 @@ def _serve(schools: int, seed: int, token: str) -> None:
                 status = 401
             elif match is not None and match[2] == "attendance-codes":
                 status, body = 200, codes
-            elif match is not None and match[2] == "attendance/session":
+            elif match is not None and match[2] == "attendance/session" and "updated_after=" not in address.query:
                 status, body = 200, held[int(match[1])][int(parse_qs(address.query).get("page", ["1"])[0]) - 1]
-            elif match is not None and match[2] == "attendance/lesson":
+            elif match is not None and match[2] in ("attendance/session", "attendance/lesson", "deletions"):
                 status, body = 200, nothing
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))

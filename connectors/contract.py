@@ -62,7 +62,10 @@ class Pull:
     """One reading of one source.
 
     taken_at: when it began, UTC to the millisecond, the same on all its pages (rule 6).
-    since: read what changed from this instant on; None reads all. window: read these session dates whole instead.
+    since: read what changed from this instant on; None reads all. window: read these session dates whole instead; with
+    `since` (only where the make `tells_changes_of_days`), of them what changed from then on.
+    gone_since: with a window, also what is gone since this instant is told, where the make `sends_deletions` and a
+    reading of the window does not tell of them; None where nothing was said before.
     snapshot: the cut it is pulled for, `<name>/<cut>`; None for a pull of its own.
     place: for a source that counts its changes instead of dating them: what the last whole pull's pages said as
     `Page.place`; None before the first, and for a window.
@@ -75,11 +78,12 @@ class Pull:
     window: Window | None = None
     snapshot: str | None = None
     place: str | None = None
+    gone_since: datetime | None = None
 
     @property
     def complete(self) -> bool:
         """Whether it reads a whole window: only then does a mark's absence say something (rule 18)."""
-        return self.window is not None
+        return self.window is not None and self.since is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,11 @@ class Connector(ABC):
     #: Whether it tells of records that are gone. Where not, a pull of a whole window does (rule 18), and a record id
     #: must name its place, so that it never moves: pupil, session date, session, and period if it has one.
     sends_deletions: ClassVar[bool] = True
+    #: Whether it can be relied on to say of some session dates what changed since an instant, and what is gone: then a
+    #: cut of a snapshot need not read again what it has read (`connectors.snapshots`). Not so where a make tells of no
+    #: deletions (rule 18), where its servers may ignore a filter or show what they cached, or where it counts its
+    #: changes and a window has no place to begin at.
+    tells_changes_of_days: ClassVar[bool] = False
     #: Whether reading what has changed leaves the source as it is. Where not (a folder of exports, which are taken),
     #: only a bounded pull may be made beside the pulls that move the cursor.
     reads_without_taking: ClassVar[bool] = True
@@ -165,7 +174,8 @@ class Connector(ABC):
 
     @abstractmethod
     def pull(self, pull: Pull) -> AsyncIterator[Page | BadPage]:
-        """Read the source from `pull.since` on, or `pull.window` whole, page by page, in the source's order.
+        """Read the source from `pull.since` on, or `pull.window` whole, or of the window what changed from `pull.since`
+        on, page by page, in the source's order.
 
         - Follows the source's own paging to its end; a page is yielded as soon as it is read, none is held.
         - Marks come before deletions: a deletion speaks of a record that may be among them.

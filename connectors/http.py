@@ -9,8 +9,8 @@ What lets us in goes to the origin of the base URL, and nowhere else.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
-import logging
 import random
 import time
 from abc import ABC, abstractmethod
@@ -21,10 +21,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+import orjson
 import structlog
 import tenacity
 
 from connectors.access import DEFAULT_REQUESTS_A_SECOND
+from connectors.connections import Connections, NoAnswer
 from connectors.contract import SourceStopped
 from rollcall import metrics
 from rollcall.errors import ConfigError, SourceError
@@ -32,9 +34,6 @@ from rollcall.errors import ConfigError, SourceError
 __all__ = ["HttpClient", "LetIn", "Pace", "Paging", "Patience", "RawPage", "Unreadable"]
 
 log = structlog.get_logger()
-
-# It writes the address of every request, in which what lets us in may stand, wherever somebody logs from `info` up.
-logging.getLogger("httpx").setLevel(logging.WARNING)
 
 #: A server that asks for longer than this is asked again after this.
 _LONGEST_WAIT_SECONDS = 300.0
@@ -78,6 +77,12 @@ class LetIn:
         if not (name and colon):
             raise ConfigError("the secret must be a user name and a password, with a colon between")
         return cls(basic=(name, password))
+
+    def all_headers(self) -> Mapping[str, str]:
+        """Its headers, HTTP Basic among them."""
+        if self.basic is None:
+            return self.headers
+        return {**self.headers, "Authorization": "Basic " + base64.b64encode(":".join(self.basic).encode()).decode()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +175,14 @@ class HttpClient:
         self._name = name
         self._origin = _origin(httpx.URL(self.base_url))
         self._patience = patience or Patience()
-        self._http = httpx.AsyncClient(
-            timeout=self._patience.answer_seconds,
-            headers={"Accept": "application/json"},
-            follow_redirects=False,
-            # Who pulls bounds how many schools are asked at once; in a pool, silent ones would take the others' room.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
-        )
+        scheme, host, _ = self._origin
+        silence, whole = self._patience.answer_seconds, self._patience.whole_answer_seconds
+        self._connections = Connections(scheme, host, silence, whole)
         self._pace = pace or Pace(a_second)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._connections.aclose()
 
     def address(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """The absolute URL of a path below the base, with a query that holds nothing secret."""
@@ -272,22 +273,18 @@ class HttpClient:
         raise SourceError(f"{self.make}'s link to the next page is no address")
 
     def _stay_here(self, url: str) -> None:
-        if _origin(httpx.URL(url)) != self._origin:
+        if not url.startswith(f"{self.base_url}/") and _origin(httpx.URL(url)) != self._origin:
             raise SourceError(
                 f"{self.make}'s next page is on another host than the first: what lets us in is not sent there"
             )
 
     async def _ask(self, url: str, let_in: LetIn, flaw: Callable[[Any], str]) -> Any | None:
         await self._pace.my_turn()
-        asked = httpx.URL(url).copy_merge_params(let_in.params) if let_in.params else httpx.URL(url)
+        asked = str(httpx.URL(url).copy_merge_params(let_in.params)) if let_in.params else url
         try:
-            async with asyncio.timeout(self._patience.whole_answer_seconds):
-                answer = await self._http.get(asked, headers=let_in.headers, auth=let_in.basic)
-        except httpx.RequestError as error:
-            raise _Trouble("network", f"does not answer ({type(error).__name__})") from None
-        except TimeoutError:
-            raise _Trouble("network", "does not come to the end of its answer") from None
-        status = answer.status_code
+            status, retry_after, content = await self._connections.get(asked, let_in.all_headers())
+        except NoAnswer as error:
+            raise _Trouble("network", str(error)) from None
         if status in (401, 403):
             raise SourceStopped(
                 f"{self.make} refuses us ({status}): check the token or password, and that the school still permits it"
@@ -295,18 +292,18 @@ class HttpClient:
         if status == 404:
             return None
         if status == 429:
-            raise _Trouble("throttled", "is busy (429)", _retry_after(answer))
+            raise _Trouble("throttled", "is busy (429)", _seconds(retry_after))
         if status >= 500:
-            raise _Trouble("server_error", f"has trouble ({status})", _retry_after(answer))
+            raise _Trouble("server_error", f"has trouble ({status})", _seconds(retry_after))
         if status >= 300:
             raise SourceError(f"{self.make} does not take our question ({status})")
         try:
-            body = json.loads(answer.content)
+            body = _json(content)
         except (ValueError, RecursionError):
-            raise _Trouble("no_json", "the page is not JSON", body=answer.content) from None
+            raise _Trouble("no_json", "the page is not JSON", body=content) from None
         found = flaw(body)
         if found:
-            raise _Trouble("no_json", found, body=answer.content)
+            raise _Trouble("no_json", found, body=content)
         return body
 
 
@@ -319,9 +316,18 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-def _retry_after(answer: httpx.Response) -> float:
+def _json(content: bytes) -> Any:
+    """The quick reader takes UTF-8 and numbers that fit; what it does not take may still be JSON. Raises ValueError,
+    RecursionError."""
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        return json.loads(content)
+
+
+def _seconds(retry_after: str) -> float:
     """Seconds until the server wants to be asked again; 0 when it does not say. Given in seconds or as a date."""
-    said = answer.headers.get("retry-after", "").strip()
+    said = retry_after.strip()
     if said.isdecimal():
         return min(float(said), _LONGEST_WAIT_SECONDS)
     try:

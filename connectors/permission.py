@@ -61,8 +61,9 @@ async def _next_of(coming: AsyncIterator[T]) -> T | None:
 
 async def _given_up(waiting: asyncio.Future[Any]) -> None:
     """Cancelled if it still waits; its error, if it has one, counts as seen."""
-    waiting.cancel()
-    await asyncio.wait({waiting})
+    if not waiting.done():
+        waiting.cancel()
+        await asyncio.wait({waiting})
     if not waiting.cancelled():
         waiting.exception()
 

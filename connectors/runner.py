@@ -17,7 +17,8 @@ Before every page, while it is waited for, and before anything is sent, it is as
 (rule 27). Once it does not, the pull ends there, and what was read and not yet sent is not sent.
 
 A pull of a window neither reads nor moves the cursor, nor any other state but the fingerprints of reference data: it
-may run beside the pulls that do.
+may run beside the pulls that do. One of whose days is known what was said of them (`connectors.held`) reads only what
+changed since, where the make can say that: its pages are of the window, and not complete.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ import structlog
 from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, Source, SourceStopped, Window
 from connectors.cursor_age import CursorAge
 from connectors.encoding import Encoder, RegistryAway, days, milliseconds
+from connectors.held import Held
 from connectors.permission import NotPermitted, Permission
 from connectors.publisher import Publisher
 from connectors.refused import RefusedFolder
@@ -61,7 +63,10 @@ What = Literal["all", "roster", "marks"]
 
 @dataclass(slots=True)
 class Pulled:
-    """What became of one source's pull. `why` is one line for a person, empty when it was pulled whole."""
+    """What became of one source's pull. `why` is one line for a person, empty when it was pulled whole.
+
+    only_changes: of a window only what changed was read.
+    """
 
     source: Source
     outcome: Outcome = "pulled"
@@ -71,6 +76,7 @@ class Pulled:
     marks: int = 0
     deletions: int = 0
     refused: int = 0
+    only_changes: bool = False
     #: `Page.place`, as the pages said it.
     place: str | None = None
 
@@ -115,18 +121,21 @@ class Runner:
         what: What = "all",
         snapshot: str | None = None,
         tick: datetime | None = None,
+        held: Mapping[str, Held] | None = None,
         done: Callable[[Pulled], None] = lambda _pulled: None,
     ) -> list[Pulled]:
         """Pull every source once; `done` is told of each as it ends. The result is in the order of `sources`.
 
         snapshot: the cut that its pages are for, `<name>/<cut>`. tick: the instant that the pulls are named after, when
-        somebody asked for them (the same again has the same id then); else the one they begin at. Raises nothing for a
-        source that fails, or whose state cannot be read or kept: its `Pulled` says so.
+        somebody asked for them (the same again has the same id then); else the one they begin at. held: with a window,
+        by source id, what was said of these days before; it is brought up to date. Raises nothing for a source that
+        fails, or whose state cannot be read or kept: its `Pulled` says so.
         """
 
         async def one(source: Source) -> Pulled:
             async with self._gate:
-                pulled = await self._pull_and_report(source, window, what, snapshot, tick)
+                pull_of = _Asked(window, what, snapshot, tick, (held or {}).get(source.id))
+                pulled = await self._pull_and_report(source, pull_of)
             done(pulled)
             return pulled
 
@@ -136,11 +145,9 @@ class Runner:
             self._age.tell(self._now())
         return [task.result() for task in tasks]
 
-    async def _pull_and_report(
-        self, source: Source, window: Window | None, what: What, snapshot: str | None, tick: datetime | None
-    ) -> Pulled:
+    async def _pull_and_report(self, source: Source, asked: _Asked) -> Pulled:
         pulled = Pulled(source)
-        name = self._connector.name
+        name, window, what = self._connector.name, asked.window, asked.what
         try:
             state = self._state.load(source.id)
             if state.stopped is not None and state.credential == source.credential:
@@ -148,13 +155,16 @@ class Runner:
                 return pulled
             if state.cursor is not None:
                 self._age.met(source.id, state.cursor)
-            pull = self._begin(source, state, window, snapshot, tick)
+            pull = self._begin(source, state, asked)
+            pulled.only_changes = window is not None and not pull.complete
+            if asked.held is not None:
+                asked.held.begin(whole=pull.complete)
             if what != "marks":
                 await self._publish_references(pull, state, pulled)
             if what != "roster":
                 whole = True
                 async for part in self._connector.parts(pull):
-                    whole = await self._publish_marks(part, pulled) and whole
+                    whole = await self._publish_marks(part, asked.held, pulled) and whole
                 if not whole:
                     pulled.outcome = "incomplete"
                     pulled.why = "a page could not be read and is kept; the cursor stays, and the next pull reads again"
@@ -189,20 +199,26 @@ class Runner:
         except (RollcallError, OSError) as error:
             log.error("state_not_kept", connector=self._connector.name, school=source.id, why=_why(error))
 
-    def _begin(
-        self, source: Source, state: SourceState, window: Window | None, snapshot: str | None, tick: datetime | None
-    ) -> Pull:
+    def _begin(self, source: Source, state: SourceState, asked: _Asked) -> Pull:
         taken_at = to_the_millisecond(self._now())
+        window, tick, snapshot, held = asked.window, asked.tick, asked.snapshot, asked.held
+        since = gone_since = None
+        if window is None:
+            since = None if state.cursor is None else state.cursor - self._overlap
+        elif held is not None and held.since is not None and self._connector.tells_changes_of_days:
+            gone_since = held.since - self._overlap
+            since = None if held.whole else gone_since
         return Pull(
             id=_pull_id(self._connector.name, source, taken_at)
             if tick is None
             else _pull_id(self._connector.name, source, tick, window, snapshot),
             source=source,
             taken_at=taken_at,
-            since=None if window is not None or state.cursor is None else state.cursor - self._overlap,
+            since=since,
             window=window,
             snapshot=snapshot,
             place=None if window is not None else state.place,
+            gone_since=gone_since,
         )
 
     async def _publish_references(self, pull: Pull, state: SourceState, pulled: Pulled) -> None:
@@ -216,7 +232,7 @@ class Runner:
                     pulled.references += 1
                 await self._connector.acknowledged(pull, reference)
 
-    async def _publish_marks(self, pull: Pull, pulled: Pulled) -> bool:
+    async def _publish_marks(self, pull: Pull, of_days: Held | None, pulled: Pulled) -> bool:
         """Steps 2 and 3. Whether every page could be read."""
         every_page, every_record = True, True
         withdrawals = None if self._connector.sends_deletions else Withdrawals(self._state.said, pull)
@@ -237,6 +253,8 @@ class Runner:
                     self._keep_records(pull, page, said, pulled)
                 if withdrawals is not None:
                     said = replace(said, marks=withdrawals.saying(said.marks))
+                if of_days is not None:
+                    said = of_days.saying(pull, said)
                 for part in _parts(said):
                     if held is not None:
                         await self._publish_page(pull, held, pulled)
@@ -251,8 +269,9 @@ class Runner:
                     await self._acknowledged(pull, told)
                 held = self._record(pull, number, part)
                 number += 1
-        if held is None and pull.complete:
-            held = self._record(pull, number, MarksPage())  # an empty window is news; nothing changed is none
+        if held is None and pull.window is not None:
+            # Of a window it is news that it is empty, or that nothing in it changed; else nothing changed is none.
+            held = self._record(pull, number, MarksPage())
         if held is not None:
             # "The last page" says that all was seen, and what is missing is gone: not so when something was refused.
             held["last_page"] = every_page and every_record
@@ -311,6 +330,17 @@ class Runner:
             await asyncio.to_thread(self._encoder.ready)
         self._permission.demand(source)
         await self._publisher.deliver(topic, key.encode("ascii"), self._encoder.encode(topic, dict(record)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What of `Runner.round` is of one source."""
+
+    window: Window | None
+    what: What
+    snapshot: str | None
+    tick: datetime | None
+    held: Held | None
 
 
 def _pull_id(name: str, source: Source, at: datetime, window: Window | None = None, snapshot: str | None = None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -20,6 +20,7 @@ from connectors.access import Access
 from connectors.contract import Connector, Source, Window
 from connectors.encoding import Encoder
 from connectors.files import Claim, claimed
+from connectors.held import Held
 from connectors.makes import MAKES, Surroundings
 from connectors.publisher import Publisher
 from connectors.pupils import UpnKey
@@ -189,13 +190,16 @@ class SourcePulls:
         what: What = "all",
         snapshot: str | None = None,
         tick: datetime | None = None,
+        held: Mapping[str, Held] | None = None,
         done: Callable[[Pulled], None] = lambda _pulled: None,
     ) -> list[Pulled]:
         """Pull these of the schools that `schools` gave, once (`Runner.round`)."""
         if self._runner is None or not sources:
             return []
         span = window or self.plan.window
-        return await self._runner.round(sources, window=span, what=what, snapshot=snapshot, tick=tick, done=done)
+        return await self._runner.round(
+            sources, window=span, what=what, snapshot=snapshot, tick=tick, held=held, done=done
+        )
 
     def _claim(self) -> None:
         """One process moves the cursors of a source, or several that share its schools: pulls of a school are sent in

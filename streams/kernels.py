@@ -285,9 +285,10 @@ def suppress(
 
     ``state``: n x 5 open-addressing table of (key, pupil_id, version, content, re-asserted version); n a power of two.
     ``told``: the mark's time is its message's, which the receipt keeps; only such a repeat is remembered as said again.
-    ``complete``: told, and the message states a whole register or window. ``stands``: it is in the history already
-    (recovery): its verdict is not asked for, the state just learns it. ``verdict``: UNCHANGED and CONTRADICTS from
-    `repeats_within` are kept; ACCEPTED ones are judged by the four cases of docs/design.md ("Unchanged, exactly").
+    ``complete``: told, and the message states a whole register, or how records of some days stand (a page of a window).
+    ``stands``: it is in the history already (recovery): its verdict is not asked for, the state just learns it.
+    ``verdict``: UNCHANGED and CONTRADICTS from `repeats_within` are kept; ACCEPTED ones are judged by the four cases of
+    docs/design.md ("Unchanged, exactly").
     """
     mask = np.uint64(len(state) - 1)
     new = 0

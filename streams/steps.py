@@ -345,7 +345,9 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
     if context.suppress_repeats:
         # A receipt carries one re-asserted time, its message's: a mark modified at a time of its own is written.
         told = asserted == messages["asserted_ms"].to_numpy()[message]
-        complete = messages["complete"].to_numpy()[message] & told
+        # A page of some days says how its records stand in them, also when it holds only those that changed.
+        whole = messages["complete"].to_numpy() | (messages["window_to"].to_numpy() > 0)
+        complete = whole[message] & told
         context.assertions.judge(key, pupil, version, content, told, complete, stands, verdict)
     else:
         verdict[verdict == kernels.UNCHANGED] = kernels.ACCEPTED

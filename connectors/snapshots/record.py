@@ -2,6 +2,7 @@
 
     <home>/connectors/snapshots/<name>/plan.json     its schedule; written beside, flushed, renamed
     <home>/connectors/snapshots/<name>/1400.jsonl    the cut 14:00: a line for whatever happened, only ever added to
+    <home>/connectors/snapshots/<name>/held/         which records each school's source held (`connectors.held`)
 
 Every line is in the file before the next thing happens, so the end of the process, however it comes, loses none. It is
 flushed to the disk within a second: a crash of the machine loses at most the answers of that second, and those schools
@@ -55,7 +56,9 @@ _FLUSH_SECONDS = 1.0
 class Asked:
     """One school at one cut. outcome: None as long as it has none. Instants UTC. marks, pages: on Kafka for this cut.
 
-    why: a line for a person, and names no pupil.
+    why: a line for a person, and names no pupil. only_changes: it was asked what changed since the cut before. held:
+    records of the day that were said by then and not gone; None when it has not answered. digest: of what is kept of
+    them (`connectors.held`). unread: records that could not be read.
     """
 
     source: str
@@ -67,10 +70,14 @@ class Asked:
     why: str = ""
     marks: int = 0
     pages: int = 0
+    only_changes: bool = False
+    held: int | None = None
+    digest: str = ""
+    unread: int = 0
 
     @property
     def has_answered(self) -> bool:
-        """Whether its whole day is on Kafka."""
+        """Whether its whole day is on Kafka, by this cut's pages or with those of cuts before."""
         return self.outcome in ("answered", "late")
 
 
@@ -191,7 +198,8 @@ class Recorder:
             {
                 "what": "ended", "source": school.source, "school": school.school,
                 "at": school.ended_at and _text(school.ended_at), "outcome": school.outcome, "why": school.why,
-                "marks": school.marks, "pages": school.pages,
+                "marks": school.marks, "pages": school.pages, "only_changes": school.only_changes,
+                "held": school.held, "digest": school.digest, "unread": school.unread,
             }
         )  # fmt: skip
 
@@ -255,6 +263,8 @@ def _take(record: CutRecord, line: dict[str, Any]) -> None:
         else:
             school.ended_at, school.outcome, school.why = at, line["outcome"], line["why"]
             school.marks, school.pages = line["marks"], line["pages"]
+            school.only_changes, school.held = line.get("only_changes", False), line.get("held")
+            school.digest, school.unread = line.get("digest", ""), line.get("unread", 0)
 
 
 def _text(at: datetime) -> str:

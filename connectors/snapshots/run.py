@@ -1,4 +1,9 @@
-"""Takes a snapshot: at each cut every permitted school of every source is pulled whole, for one session date.
+"""Takes a snapshot: at each cut every permitted school of every source is pulled, for one session date.
+
+- The first cut reads the day whole, each fourth after it, and the last (`Schedule.whole_every`). At the others a school
+  that answered whole at the cut before is asked what changed since, where its make can be relied on to say that
+  (`Connector.tells_changes_of_days`); any other is read whole. Who was refused, failed, was silent, had a record that
+  could not be read, or is of another address or URN than then, is read whole at the next cut.
 
 - Sources are asked side by side, so many schools of each at once. A school that is slow gives its place to the next
   after a while and goes on beside the others: neither its slowness, its failure nor its silence delays them.
@@ -12,20 +17,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
 from connectors.contract import Source, Window
 from connectors.files import Claim, claimed
+from connectors.held import HeldFolder
 from connectors.pulling import parts_of
-from connectors.runner import Outcome, Pulled
-from connectors.snapshots.record import Asked, CutRecord, Ended, Recorder, folder_of, load, read, save_plan
+from connectors.runner import OVERLAP
+from connectors.snapshots.asking import BESIDE, Answers, Asking, ended, slow
+from connectors.snapshots.record import CutRecord, Recorder, folder_of, load, read, save_plan
 from connectors.snapshots.schedule import Cut, Schedule, differing
 from connectors.source_pulls import (
     BACKFILL_SHARE,
@@ -52,16 +58,8 @@ log = structlog.get_logger()
 
 #: Schools of one source asked at the same time: at a second a school, 24,500 of one source in 13 minutes.
 AT_ONCE = 32
-#: A school that has not ended after this gives its place to the next (s), on top of what the rate limit takes.
-_SLOW_SECONDS = 10.0
-#: Requests that a school's day takes, about: code list, sessions, lessons, periods.
-_REQUESTS_A_SCHOOL = 4
-#: So many slow schools of a source go on beside the others; of more, the one that has taken longest is given up.
-_BESIDE = 256
 #: A clock that is set, or a machine that slept, is noticed after this (s).
 _LOOK_SECONDS = 5.0
-
-_ENDED: dict[Outcome, Ended] = {"pulled": "answered", "incomplete": "failed", "failed": "failed", "stopped": "refused"}
 
 
 async def take(
@@ -69,10 +67,12 @@ async def take(
     schedule: Schedule,
     *,
     at_once: int = AT_ONCE,
+    overlap: timedelta = OVERLAP,
     told: Callable[[CutRecord], None] = lambda _record: None,
 ) -> list[CutRecord]:
     """Take the snapshot from now to its end, and return its cuts. `told` is told of a cut when it is over, when it has
-    closed with other answers than it had then, and when it was missed.
+    closed with other answers than it had then, and when it was missed. overlap: how far before its last answer a school
+    is asked what changed.
 
     Raises UsageError when there is a snapshot of this name and it is another one, or another process takes it;
     ConfigError when the file of sources, the key for UPNs or what was written before cannot be read.
@@ -84,10 +84,11 @@ async def take(
         file = SourcesFile(settings.sources_file)
         file.chosen(schedule.sources)
         with parts_of(settings, file) as parts:
-            taking = _Taking(schedule, parts, at_once, told, claims)
+            taking = _Taking(schedule, parts, at_once, overlap, told, claims)
             try:
                 for cut in schedule.cuts:
                     await taking.cut(cut)
+                    taking.learn(cut)
             finally:
                 await taking.close()
     return load(settings, schedule.name).cuts
@@ -113,14 +114,20 @@ class _Taking:
     schedule: Schedule
     parts: Parts
     at_once: int
+    overlap: timedelta
     told: Callable[[CutRecord], None]
     claims: ExitStack
     _pulls: dict[str, SourcePulls] = field(default_factory=dict)
+    _before: Answers = field(default_factory=Answers)
 
     async def close(self) -> None:
         """Close every connection."""
         for pulls in self._pulls.values():
             await pulls.close()
+
+    def learn(self, cut: Cut) -> None:
+        """Remember who answered at a cut that is closed."""
+        self._before.learn(read(folder_of(self.parts.settings, self.schedule.name), cut))
 
     async def cut(self, cut: Cut) -> None:
         """Wait for the cut, take it, and return when it closes. One gone by is told as it was left."""
@@ -137,7 +144,8 @@ class _Taking:
             await self._take(cut, recorder)
 
     async def _take(self, cut: Cut, recorder: Recorder) -> None:
-        log.info("cut_begins", snapshot=self.schedule.name, cut=cut.label)
+        whole = self.schedule.reads_whole(cut)
+        log.info("cut_begins", snapshot=self.schedule.name, cut=cut.label, whole=whole)
         asking = asyncio.create_task(self._ask_all(cut, recorder))
         try:
             due = asyncio.create_task(_until(self.schedule.due(cut)))
@@ -185,16 +193,19 @@ class _Taking:
         recorder.to_ask(name, [*sources, *(one.source for one in failing)])
         known = {one.id for one in sources}
         for one in failing:
-            recorder.ended(_ended(name, one, self.schedule.due(cut)))
+            recorder.ended(ended(name, one, self.schedule.due(cut)))
         for school in recorder.so_far.schools.values():
             if school.source == name and school.school not in known and school.outcome is None:
                 school.ended_at, school.outcome = now(), "refused"
                 school.why = "it is no longer among the schools to pull"
                 recorder.ended(school)
         left = [one for one in sources if not _answered(recorder.so_far, name, one)]
-        limit = self.parts.file.current()[name].requests_a_second * (pulls.share or 1.0)
-        slow_after = _SLOW_SECONDS + _REQUESTS_A_SCHOOL * self.at_once / limit
-        await _Asking(pulls, self.schedule, cut, recorder, slow_after).all(left, self.at_once)
+        definition = self.parts.file.current()[name]
+        slow_after = slow(self.at_once, definition.requests_a_second * (pulls.share or 1.0))
+        of = f"{definition.make} {definition.base_url} {sorted(definition.options.items())}"
+        kept = HeldFolder(folder_of(self.parts.settings, self.schedule.name) / "held" / name)
+        asking = Asking(pulls, self.schedule, cut, recorder, self._before, kept, of, slow_after)
+        await asking.all(left, self.at_once)
 
     def _opened(self, name: str) -> SourcePulls:
         """The pulls of a source, with the part of its rate limit that others leave now. Raises ConfigError."""
@@ -202,8 +213,8 @@ class _Taking:
         if name not in self._pulls:
             if not self.claims.enter_context(Claim(snapshot_runs(settings, name))):
                 raise ConfigError(f"another snapshot pulls {name} already")
-            day, most = self.schedule.day, self.at_once + _BESIDE
-            plan = Plan(what="marks", window=Window(day, day), at_once=most, today=self.schedule.today)
+            day, most = self.schedule.day, self.at_once + BESIDE
+            plan = Plan("marks", Window(day, day), most, self.overlap, today=self.schedule.today)
             self._pulls[name] = SourcePulls(name, self.parts, plan)
         share = 1.0
         share -= BACKFILL_SHARE if claimed(backfill_runs(settings, name)) else 0.0
@@ -211,65 +222,6 @@ class _Taking:
         share -= RECONCILE_SHARE if claimed(reconcile_runs(settings, name)) else 0.0
         self._pulls[name].share = share
         return self._pulls[name]
-
-
-@dataclass
-class _Asking:
-    """The asking of one source's schools at one cut."""
-
-    pulls: SourcePulls
-    schedule: Schedule
-    cut: Cut
-    recorder: Recorder
-    slow_after: float
-    _beside: OrderedDict[str, asyncio.Task[None]] = field(default_factory=OrderedDict)
-
-    async def all(self, schools: Sequence[Source], at_once: int) -> None:
-        """Ask them, `at_once` at a time, and wait for every end. Cancelled, whoever has no end by then is silent."""
-        places = asyncio.Semaphore(at_once)
-        async with asyncio.TaskGroup() as group:
-            for school in schools:
-                await places.acquire()
-                group.create_task(self._in_place(school, places, group))
-
-    async def _in_place(self, school: Source, places: asyncio.Semaphore, group: asyncio.TaskGroup) -> None:
-        asking = group.create_task(self._ask(school))
-        try:
-            await asyncio.wait({asking}, timeout=self.slow_after)
-        finally:
-            places.release()
-        if asking.done():
-            return
-        self._beside[school.id] = asking
-        asking.add_done_callback(lambda _: self._beside.pop(school.id, None))
-        if len(self._beside) > _BESIDE:
-            next(iter(self._beside.values())).cancel()
-
-    async def _ask(self, school: Source) -> None:
-        name, began = self.pulls.name, now()
-        asked = Asked(name, school.id, school.urn, began)
-        self.recorder.asked(name, school.id, began)
-        seen = Pulled(school)
-        try:
-            (seen,) = await self.pulls.pull([school], what="marks", snapshot=self.schedule.label(self.cut))
-        except asyncio.CancelledError:
-            asked.ended_at, asked.outcome = now(), "silent"
-            asked.why = f"no whole answer in {(now() - began).total_seconds():.0f} s: given up"
-            self.recorder.ended(asked)
-            return
-        ended = _ended(name, seen, self.schedule.due(self.cut))
-        ended.asked_at = began
-        self.recorder.ended(ended)
-
-
-def _ended(name: str, pulled: Pulled, due: datetime) -> Asked:
-    """How a school's pull counts at a cut."""
-    at = now()
-    outcome = _ENDED[pulled.outcome]
-    if outcome == "answered" and at > due:
-        outcome = "late"
-    school = pulled.source
-    return Asked(name, school.id, school.urn, None, at, outcome, pulled.why, pulled.marks, pulled.pages)
 
 
 def _answered(so_far: CutRecord, name: str, school: Source) -> bool:

@@ -14,12 +14,15 @@ from datetime import date, datetime, time, timedelta
 from rollcall.domain.clock import LONDON, local_instant
 from rollcall.errors import UsageError
 
-__all__ = ["Cut", "Schedule", "cuts_between", "differing", "one_cut"]
+__all__ = ["WHOLE_EVERY", "Cut", "Schedule", "cuts_between", "differing", "one_cut"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 #: Cuts of one snapshot at most: a day of one a minute.
 _MOST_CUTS = 1_440
+#: Each so-manieth cut reads everything, and the last: of one an hour, what a source changed without saying so is wrong
+#: for four hours at most, and right in the end.
+WHOLE_EVERY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Schedule:
     """What a snapshot is: for one session date, at these cuts, schools have so long to answer.
 
     name: lower-case letters, digits, dots and dashes. sources: names, none for all. today: the day it is, for a day
-    that is played; None: the day it really is. Raises UsageError when it cannot be meant.
+    that is played; None: the day it really is. whole_every: of so many cuts one reads everything, the first of them; 1:
+    all do. Raises UsageError when it cannot be meant.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Schedule:
     deadline: timedelta
     sources: tuple[str, ...] = ()
     today: date | None = None
+    whole_every: int = WHOLE_EVERY
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -54,6 +59,8 @@ class Schedule:
             raise UsageError(f"{len(self.cuts)} cuts are more than {_MOST_CUTS}: take a longer --every")
         if self.deadline <= timedelta(0):
             raise UsageError("--deadline: schools need some time to answer")
+        if self.whole_every < 1:
+            raise UsageError("--whole-every: 1 at least, which is every cut")
         for one, following in zip(self.cuts, self.cuts[1:], strict=False):
             if following.at - one.at < self.deadline:
                 raise UsageError("--deadline is longer than --every: a cut would end after the next one begins")
@@ -71,6 +78,11 @@ class Schedule:
         later = [one.at for one in self.cuts if one.at > cut.at]
         return later[0] if later else cut.at + 2 * self.deadline
 
+    def reads_whole(self, cut: Cut) -> bool:
+        """Whether everything is read at a cut: the first, each `whole_every`-th after it, and the last."""
+        place = self.cuts.index(cut)
+        return place % self.whole_every == 0 or place == len(self.cuts) - 1
+
     def cut(self, label: str) -> Cut:
         """The cut of this label. Raises UsageError, naming those there are."""
         for one in self.cuts:
@@ -87,6 +99,7 @@ class Schedule:
             "deadline_seconds": self.deadline.total_seconds(),
             "sources": list(self.sources),
             "today": self.today and self.today.isoformat(),
+            "whole_every": self.whole_every,
         }
 
     @classmethod
@@ -102,6 +115,7 @@ class Schedule:
             deadline=timedelta(seconds=float(str(stored["deadline_seconds"]))),
             sources=tuple(sources),
             today=None if today is None else date.fromisoformat(str(today)),
+            whole_every=int(str(stored.get("whole_every", WHOLE_EVERY))),
         )
 
 
@@ -139,6 +153,7 @@ def _time(text: str) -> time:
 
 
 def differing(one: Schedule, other: Schedule) -> Sequence[str]:
-    """In what two schedules of one name differ, for a person; nothing when they are the same."""
+    """In what two schedules of one name differ, for a person; nothing when they are the same. How much is read at a cut
+    may change during the day: what it says is the same."""
     ours, theirs = one.as_json(), other.as_json()
-    return [name.replace("_seconds", "") for name in ours if ours[name] != theirs[name]]
+    return [name.replace("_seconds", "") for name in ours if ours[name] != theirs[name] and name != "whole_every"]

@@ -19,6 +19,7 @@ from connectors.records import read_page, strange_codes
 from connectors.roster import TOPIC as ROSTER_TOPIC
 from connectors.wonde import shape
 from connectors.wonde.client import Unreadable, WondeClient
+from connectors.wonde.lists import Lists, Remembered
 from connectors.wonde.roster import Listed, roster
 from rollcall import metrics
 from rollcall.domain.clock import london_date
@@ -34,6 +35,9 @@ VERSION = "/v1.0"
 
 _SESSIONS, _LESSONS, _DELETIONS = "attendance/session", "attendance/lesson", "deletions"
 _SUMMARIES = "attendance-summaries"
+_CODES, _PERIODS = "attendance-codes", "periods"
+#: The field of each list by which records are understood.
+_LISTS = {_CODES: "code", _PERIODS: "name"}
 #: Where pupils are listed, and the enrolment status that the list itself says, if any (rule 11).
 _STUDENTS = {"students": None, "students-leaver": None, "students-pre-admission": "pre-admission"}
 
@@ -45,6 +49,8 @@ class WondeConnector(Connector):
     """
 
     make = "wonde"
+    #: `updated_after` with the dates of a window, and `deletions`. What is changed bears a new time there.
+    tells_changes_of_days = True
 
     def __init__(self, access: Access, client: WondeClient, upn_key: UpnKey, *, today: date | None = None) -> None:
         super().__init__(access.name)
@@ -52,6 +58,7 @@ class WondeConnector(Connector):
         self._client = client
         self._upn_key = upn_key
         self._today = today
+        self._lists: Remembered = {}
 
     async def discover(self) -> Sequence[Source]:
         """The schools we were told of; where there are none, those that Wonde says the token may read."""
@@ -74,7 +81,7 @@ class WondeConnector(Connector):
         try:
             token = self._access.secret_of(source.id)
             school = await self._client.one(f"schools/{source.id}", token)
-            codes = await self._names(source, token, "attendance-codes", "code")
+            codes = await self._names(source, token, _CODES, _LISTS[_CODES])
         except SourceError as error:
             return [str(error)]
         found = []
@@ -83,17 +90,24 @@ class WondeConnector(Connector):
         return [*found, *strange_codes(self.name, source, codes.values())]
 
     async def pull(self, pull: Pull) -> AsyncIterator[Page | BadPage]:
-        """Session marks, lesson marks, and (not for a window) deletions."""
+        """Session marks, lesson marks, and (for a window, what is gone since an instant of which we know) deletions."""
         token = self._access.secret_of(pull.source.id)
-        context: dict[str, Any] = {"codes": await self._names(pull.source, token, "attendance-codes", "code")}
-        resources = (_SESSIONS, _LESSONS) if pull.complete else (_SESSIONS, _LESSONS, _DELETIONS)
-        for resource in resources:
+        lists = Lists(pull, lambda resource: self._names(pull.source, token, resource, _LISTS[resource]), self._lists)
+        if pull.complete or pull.window is None:
+            await lists.names(_CODES)
+        tells_gone = pull.window is None or pull.gone_since is not None
+        for resource in (_SESSIONS, _LESSONS, _DELETIONS) if tells_gone else (_SESSIONS, _LESSONS):
             async for page in self._client.pages(f"schools/{pull.source.id}/{resource}", token, _query(pull, resource)):
                 if isinstance(page, Unreadable):
                     yield BadPage(resource, page.number, page.reason, page.body)
                 elif page.records:
-                    if resource == _LESSONS and "periods" not in context:
-                        context["periods"] = await self._names(pull.source, token, "periods", "name")
+                    context: dict[str, Any] = {}
+                    if resource != _DELETIONS:
+                        named = (record.get("attendance_code") for record in page.records)
+                        context["codes"] = await lists.names(_CODES, named)
+                    if resource == _LESSONS:
+                        named = (record["period"] for record in page.records if record.get("period") is not None)
+                        context["periods"] = await lists.names(_PERIODS, named)
                     yield Page(resource, page.number, page.records, context)
 
     def to_message(self, pull: Pull, page: Page) -> MarksPage:
@@ -148,10 +162,13 @@ def _query(pull: Pull, resource: str) -> dict[str, str]:
     query: dict[str, str] = {}
     if resource == _LESSONS:
         query["include"] = "lesson,lesson.period"
-    if pull.window is not None:
+    since = pull.since
+    if pull.window is not None and resource == _DELETIONS:  # which tells ids, and no days
+        since = pull.gone_since
+    elif pull.window is not None:
         query["date_from"], query["date_to"] = pull.window.first_day.isoformat(), pull.window.last_day.isoformat()
-    elif pull.since is not None:
-        query["updated_after"] = f"{pull.since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if since is not None:
+        query["updated_after"] = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return query
 
 

@@ -28,7 +28,8 @@ def newest(snapshot: Snapshot) -> CutRecord:
 
 def coverage(snapshot: Snapshot, record: CutRecord, at: datetime | None = None) -> dict[str, Any]:
     """How a cut stands at an instant (None: now): schools by how they stand, in all and by source; why some have not
-    answered; sources of which not even the schools could be had."""
+    answered; sources of which not even the schools could be had. marks: pulled at this cut; held: records of the day at
+    the schools that answered, pulled now or before; asked_for_changes: schools read for what changed only."""
     at = at or now()
     stands = {place: snapshot.stands(record, school, at) for place, school in record.schools.items()}
     by_source: dict[str, Counter[str]] = defaultdict(Counter)
@@ -52,6 +53,8 @@ def coverage(snapshot: Snapshot, record: CutRecord, at: datetime | None = None) 
         "schools": len(stands),
         "counts": _counts(Counter(stands.values())),
         "marks": sum(school.marks for school in record.schools.values()),
+        "held": sum(school.held or 0 for school in record.schools.values()),
+        "asked_for_changes": sum(school.only_changes for school in record.schools.values()),
         "why": dict(why.most_common()),
         "by_source": {source: _counts(counted) for source, counted in sorted(by_source.items())},
         "sources_lost": dict(record.lost),
@@ -80,6 +83,8 @@ def schools(
                 "ended_at": _text(school.ended_at),
                 "marks": school.marks,
                 "pages": school.pages,
+                "held": school.held,
+                "only_changes": school.only_changes,
                 "last_answer_at": _text(last),
                 "age_seconds": None if last is None else round(max(0.0, (until - last).total_seconds())),
             }
@@ -93,7 +98,10 @@ def line(found: Mapping[str, Any]) -> str:
         return f"{found['cut']}  missed: nobody asked"
     counts = ", ".join(f"{count:,} {stands}" for stands, count in found["counts"].items() if count)
     lost = "".join(f"; {source}: {why}" for source, why in found["sources_lost"].items())
-    return f"{found['cut']}  {found['schools']:,} schools: {counts or 'none'}; {found['marks']:,} marks{lost}"
+    marks = f"{found['marks']:,} marks"
+    if found["asked_for_changes"]:
+        marks += f" of {found['held']:,} held, {found['asked_for_changes']:,} asked for changes only"
+    return f"{found['cut']}  {found['schools']:,} schools: {counts or 'none'}; {marks}{lost}"
 
 
 def print_coverage(found: Mapping[str, Any], cuts: Sequence[Mapping[str, Any]]) -> None:
@@ -103,13 +111,14 @@ def print_coverage(found: Mapping[str, Any], cuts: Sequence[Mapping[str, Any]]) 
 
     typer.echo(f"{found['name']}: {found['date']}, cut {found['cut']} ({found['state']})\n")
     table(
-        ("Cut", "Schools", *(one.capitalize() for one in _STANDS), "Marks", "Over"),
+        ("Cut", "Schools", *(one.capitalize() for one in _STANDS), "Marks", "Held", "Over"),
         (
             (
                 one["cut"],
                 one["schools"],
                 *(one["counts"][stands] for stands in _STANDS),
                 f"{one['marks']:,}",
+                f"{one['held']:,}",
                 _over(one),
             )
             for one in cuts

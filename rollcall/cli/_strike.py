@@ -62,7 +62,7 @@ def _as_known(record: CutRecord, at: datetime) -> CutRecord:
     """The record of a cut that was over as it was at an instant: who ended later had no end."""
     schools = {
         place: school if school.ended_at is None or school.ended_at <= at
-        else replace(school, ended_at=None, outcome=None, why="", marks=0, pages=0)
+        else replace(school, ended_at=None, outcome=None, why="", marks=0, pages=0, only_changes=False, held=None)
         for place, school in record.schools.items()
     }  # fmt: skip
     return replace(record, schools=schools)

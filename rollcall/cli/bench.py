@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     bench.command(
         "snapshot",
         epilog="Examples: [bold]rollcall bench snapshot --schools 100[/bold] for a first look; "
-        "[bold]rollcall bench snapshot --json[/bold].",
+        "[bold]rollcall bench snapshot --json[/bold]; [bold]rollcall bench snapshot --whole --json[/bold].",
     )(snapshot)
     bench.command(
         "archive",
@@ -78,18 +78,22 @@ def e2e(
 def snapshot(
     schools: Annotated[int, typer.Option(min=1, help="Schools of 300 pupils, 600 marks each a cut.")] = 2_000,
     at_once: Annotated[int, typer.Option(min=1, help="Schools asked at the same time.")] = 32,
+    whole: Annotated[bool, typer.Option("--whole", help="The second cut reads everything, not what changed.")] = False,
+    every: Annotated[
+        float, typer.Option(min=0, help="Seconds between the cuts.", show_default="8, and 0.06 a school")
+    ] = 0.0,
     seed: Seed = 1,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Two cuts of a snapshot over HTTP, the second unchanged: from the first question to the last row in mark_current
-    and school_session, on a stack of its own.
+    """Two cuts of a snapshot over HTTP, the second unchanged and asked for changes only: from the first question to the
+    last row in mark_current and school_session, on a stack of its own.
 
     Exit code 1 when the tables do not hold what the MIS holds: then the figures mean nothing."""
     _find_benchmarks()
     from benchmarks.snapshot import Plan, run
 
-    plan = Plan(schools, at_once, seed)
+    plan = Plan(schools, at_once, seed, whole, every)
     _measure(lambda folder, tell: run(plan, folder, tell), home, as_json)
 
 

@@ -61,6 +61,18 @@ def run(
         datetime | None, typer.Option(help="The session date that is read.", formats=_DAY, show_default="today")
     ] = None,
     at_once: Annotated[int, typer.Option(help="Schools of a source asked at the same time.", min=1, max=1024)] = 32,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Read everything at each cut: the same as --whole-every 1.")
+    ] = False,
+    whole_every: Annotated[
+        int | None,
+        typer.Option(
+            help="Of so many cuts one reads everything; so do the first and the last.", min=1, show_default="4"
+        ),
+    ] = None,
+    overlap: Annotated[
+        float, typer.Option(help="Seconds before a school's last answer of which changes are read again.", min=0)
+    ] = 120,
     deadline: Annotated[str, typer.Option(help="After this an answer is late.", metavar="TIME")] = "25m",
     source: Annotated[list[str] | None, typer.Option(help="Only this source; repeat for more.")] = None,
     today: Annotated[
@@ -69,7 +81,10 @@ def run(
     home: Home = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, a line, for each cut.")] = False,
 ) -> None:
-    """At each cut pull every permitted school of every source whole, for one session date.
+    """At each cut pull every permitted school of every source, for one session date.
+
+    The first cut, each fourth after it and the last read the whole day. At the others a school that answered at the cut
+    before is asked what changed since, if its make can be relied on to say so, and any other is read whole.
 
     Without --every, --from and --until there is one cut, now. No school's failure, slowness or silence delays another;
     cursors are left alone. Killed or stopped, the same command, or its name alone, goes on in the cut that is open and
@@ -78,6 +93,7 @@ def run(
     """
     import asyncio
     import signal
+    from dataclasses import replace
 
     from connectors.snapshots.record import load, names
     from connectors.snapshots.run import take
@@ -87,10 +103,14 @@ def run(
     settings = _settings(home)
     logging.configure(settings.observability.log_level)
     given = (every, from_, until, date, source, today)
+    if whole:
+        whole_every = 1
     if all(one is None for one in given) and name in names(settings):
         schedule = load(settings, name).schedule
     else:
         schedule = _schedule(name, every, from_, until, date, _seconds("--deadline", deadline), source, today)
+    if whole_every is not None:
+        schedule = replace(schedule, whole_every=whole_every)
 
     def told(record: CutRecord) -> None:
         found = coverage(load(settings, name), record)
@@ -98,7 +118,7 @@ def run(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service is stopped like a person stops it
     try:
-        asyncio.run(take(settings, schedule, at_once=at_once, told=told))
+        asyncio.run(take(settings, schedule, at_once=at_once, overlap=timedelta(seconds=overlap), told=told))
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from here", err=True)
         raise typer.Exit(1) from None
@@ -214,6 +234,7 @@ def rehearse(
     schools: Annotated[int, typer.Option(min=8, help="Schools of the estate.")] = 12,
     pupils: Annotated[int, typer.Option(min=100, help="Pupils, over all schools.")] = 1_200,
     cuts: Annotated[int, typer.Option(min=3, max=4, help="Cuts, an hour apart in the estate's day.")] = 3,
+    whole: Annotated[bool, typer.Option("--whole", help="Read everything at each cut, not only what changed.")] = False,
     every: Annotated[str, typer.Option(help="What an hour is shortened to.", metavar="TIME")] = "20s",
     deadline: Annotated[str, typer.Option(help="After this an answer is late.", metavar="TIME")] = "7s",
     seed: Annotated[int, typer.Option(help="Decides the estate and who is in trouble.")] = 1,
@@ -243,7 +264,8 @@ def rehearse(
     from rollcall.cli.scenarios.telling import Bars
 
     folder = home or Path(tempfile.mkdtemp(prefix="rollcall-strike-"))
-    plan = Plan(folder, schools, pupils, cuts, _seconds("--every", every), _seconds("--deadline", deadline), seed, snow)
+    times = _seconds("--every", every), _seconds("--deadline", deadline)
+    plan = Plan(folder, schools, pupils, cuts, *times, seed, snow, whole)
     with Bars(Console(stderr=True), quiet=as_json) as bars:
         found = rehearse_on(plan, bars)
     if home is None and found.equal:

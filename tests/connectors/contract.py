@@ -27,6 +27,7 @@ import pytest
 
 from connectors.contract import BadPage, Connector, MarksPage, Page, Pull, Reference, SourceStopped, Window
 from connectors.encoding import Encoder
+from connectors.held import Held
 from connectors.publisher import KafkaAway, Publisher
 from connectors.refused import RefusedFolder
 from connectors.runner import Pulled, Runner
@@ -153,7 +154,7 @@ class Pulls:
     now: datetime = BEGAN + timedelta(minutes=30)
     sources: list[Any] = field(default_factory=list)
 
-    async def pull(self, window: Window | None = None, what: Any = "marks") -> Pulled:
+    async def pull(self, window: Window | None = None, what: Any = "marks", held: Held | None = None) -> Pulled:
         self.sources = self.sources or list(await self.made.connector.discover())
         runner = Runner(
             self.made.connector,
@@ -163,7 +164,8 @@ class Pulls:
             RefusedFolder(self.folder / "refused"),
             now=lambda: self.now,
         )
-        (pulled,) = await runner.round(self.sources, window=window, what=what)
+        of_days = None if held is None else {self.sources[0].id: held}
+        (pulled,) = await runner.round(self.sources, window=window, what=what, held=of_days)
         return pulled
 
     @property
@@ -191,6 +193,8 @@ class ConnectorContract(ABC):
     never_said: Sequence[str] = ()
     #: Whether the make tells of deletions, as its class must say; if not, complete pulls do (rule 18).
     tells_deletions = True
+    #: Whether what changed in some days is told reliably, with what is gone of them, as its class must say.
+    tells_changes_of_days = False
     #: Whether every pull reads each day whole and for itself, as files do: then any of them withdraws (rule 18).
     days_are_whole = False
     #: Whether what stands behind a page that cannot be read can be reached.
@@ -490,6 +494,38 @@ class ConnectorContract(ABC):
         tells = self.tells_deletions or self.days_are_whole
         assert told == (gone if tells else []), "name the record ids of what is gone in deletions"
         assert gone[0] not in _ids(later)
+
+    def test_of_days_that_were_read_only_what_changed_is_read_where_the_make_can_say_that(
+        self, pulls: Pulls, read_topic: ReadTopic, urn: int
+    ) -> None:
+        assert pulls.made.connector.tells_changes_of_days == self.tells_changes_of_days, "say so in its class"
+        first, held = pulls.now, Held()
+        before: list[dict[str, Any]] = []
+
+        async def steps() -> None:
+            await pulls.pull(_NOVEMBER_3, held=held)
+            assert len(held) == 2
+            before.extend(read_topic(MIS, urn))
+            changed = first + timedelta(minutes=1)
+            for mark in (replace(self.marks[3], code="N"), replace(self.marks[4], code="N")):
+                pulls.made.say(mark, changed)
+            for record in ("r2", "r3"):
+                pulls.made.remove(record, changed)
+            pulls.now += timedelta(hours=1)
+            held.since, held.whole = first, False
+            pulled = await pulls.pull(_NOVEMBER_3, held=held)
+            assert (pulled.outcome, pulled.only_changes) == ("pulled", self.tells_changes_of_days)
+            assert len(held) == 1
+
+        _run(pulls.made, steps())
+        later = read_topic(MIS, urn)[len(before) :]
+        assert _ids(later) == self.ids("r4"), "of these days, what changed from pull.since on"
+        assert {page["complete"] for page in later} == {not self.tells_changes_of_days}
+        assert {(str(page["window_from"]), str(page["window_to"])) for page in later} == {("2025-11-03", "2025-11-03")}
+        assert later[-1]["last_page"]
+        told = [record for page in later for record in page["deletions"]]
+        # What tells of deletions, and not in a reading of the days, need not be relied on here.
+        assert told == self.ids("r3") or (self.tells_deletions and not self.tells_changes_of_days)
 
     def test_a_page_that_stays_unreadable_is_kept_and_the_cursor_waits(self, pulls: Pulls) -> None:
         pulls.made.break_page(1)

@@ -72,3 +72,21 @@ def test_what_cannot_be_meant_is_refused(changed: dict[str, object], why: str) -
 def test_what_is_no_time_of_day_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="a time of day is wanted"):
         cuts_between(WINTER, text, "16:00", HOUR)
+
+
+def test_the_first_cut_each_fourth_and_the_last_read_everything_unless_it_is_said_otherwise() -> None:
+    plan = schedule()
+
+    def whole(plan: Schedule) -> list[str]:
+        return [cut.label for cut in plan.cuts if plan.reads_whole(cut)]
+
+    assert whole(plan) == ["07:00", "11:00", "15:00", "16:00"]
+    assert whole(schedule(whole_every=1)) == [cut.label for cut in plan.cuts]
+    assert whole(schedule(whole_every=24)) == ["07:00", "16:00"]
+    # How much is read is no part of what a name means; and a plan from before there was a choice is the same snapshot.
+    stored = plan.as_json()
+    assert differing(Schedule.of_json(stored), schedule(whole_every=1)) == []
+    del stored["whole_every"]
+    assert Schedule.of_json(stored) == plan
+    with pytest.raises(UsageError, match="--whole-every"):
+        schedule(whole_every=0)

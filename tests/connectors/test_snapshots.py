@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from connectors.contract import Source
 from connectors.files import Claim
 from connectors.pulling import run as pull_all
+from connectors.snapshots import asking
 from connectors.snapshots import run as running
 from connectors.snapshots.record import Asked, CutRecord, Recorder, Snapshot, folder_of, load, names, read
 from connectors.snapshots.run import take
@@ -103,7 +104,7 @@ def test_refusal_trouble_and_silence_of_some_hold_up_none_of_the_others(
     here: Settings, urns: dict[str, int], town: FakeWonde, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One place for all of them: the silent school is first, and gives it up."""
-    monkeypatch.setattr(running, "_SLOW_SECONDS", 0.2)
+    monkeypatch.setattr(asking, "_SLOW_SECONDS", 0.2)
     town.trouble[only("A1")] = [Trouble(silent=60.0)]
     town.trouble[only("A2")] = [Trouble(403)]
     town.trouble[only("A3")] = [Trouble(410)]
@@ -121,8 +122,8 @@ def test_refusal_trouble_and_silence_of_some_hold_up_none_of_the_others(
 def test_of_too_many_silent_schools_the_one_that_has_taken_longest_is_given_up(
     here: Settings, urns: dict[str, int], town: FakeWonde, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "_SLOW_SECONDS", 2.0)
-    monkeypatch.setattr(running, "_BESIDE", 1)
+    monkeypatch.setattr(asking, "_SLOW_SECONDS", 2.0)
+    monkeypatch.setattr(asking, "BESIDE", 1)
     town.trouble[only("A1")] = [Trouble(silent=60.0)]
     town.trouble[only("A2")] = [Trouble(silent=6.0)]
     record = taken(here, snapshot(seconds=30.0), at_once=1)
@@ -203,6 +204,101 @@ def test_permission_withdrawn_between_a_crash_and_the_next_run_ends_the_asking(
     found = taken(here, schedule)
     assert outcomes(found) == {"A1": "refused", "A2": "answered", "A3": "answered", "A4": "answered"}
     assert not [path for path, _ in town.asked if path.startswith("A1/")]
+
+
+def hourly(count: int = 3, **changed: Any) -> Schedule:
+    """Cuts some seconds apart."""
+    begin = now() + timedelta(seconds=0.2)
+    cuts = tuple(Cut(f"0{number}:00", begin + timedelta(seconds=2.5 * number)) for number in range(count))
+    return snapshot(*cuts, seconds=2.5, **changed)
+
+
+def in_between(*do: Callable[[], object]) -> Callable[[CutRecord], None]:
+    """Does one thing after each cut, when it is over."""
+    left, over = list(do), set()
+
+    def told(record: CutRecord) -> None:
+        if record.cut.label not in over and left:
+            over.add(record.cut.label)
+            left.pop(0)()
+
+    return told
+
+
+def asked_whole(settings: Settings) -> list[dict[str, bool]]:
+    """School by school at each cut: whether it was read whole."""
+    return [
+        {one.school: not one.only_changes for one in record.schools.values()}
+        for record in load(settings, "strike").cuts
+    ]
+
+
+def test_a_cut_in_between_asks_what_changed_and_what_is_gone_and_nothing_new_is_an_answer(
+    here: Settings, urns: dict[str, int], town: FakeWonde, read_topic: ReadTopic
+) -> None:
+    held, long_ago = town.held, now() - timedelta(hours=1)
+    for school in OTHERS:
+        held[only(school)] = [mark(1, _changed=long_ago), mark(2, _changed=long_ago)]
+    counted: list[int] = []
+
+    def change() -> None:
+        counted.append(len(town.asked))
+        held[only("A1")][1] = mark(2, attendance_code="CL", _changed=now())  # the list has this code only now
+        held["A1/attendance-codes"] = [*CODES, {"id": "CL", "code": "L"}]
+        held["A2/deletions"] = [{"id": one, "type": "attendance/session"} for one in ("A900001", "never-said")]
+        held[only("A2")] = [mark(2, _changed=long_ago)]
+
+    taken(here, hourly(), overlap=timedelta(0), told=in_between(change, lambda: counted.append(len(town.asked))))
+    first, between, last = load(here, "strike").cuts
+    assert [outcomes(one) for one in (first, between, last)] == [dict.fromkeys(OTHERS, "answered")] * 3
+    assert asked_whole(here) == [dict.fromkeys(OTHERS, whole) for whole in (True, False, True)]
+    stands = [[(one.marks, one.held) for one in record.schools.values()] for record in (first, between, last)]
+    assert stands == [[(2, 2)] * 4, [(1, 2), (0, 1), (0, 2), (0, 2)], [(2, 2), (1, 1), (2, 2), (2, 2)]]
+    # Of each school: sessions, lessons, deletions; the list of codes where a record says one that it does not hold.
+    asked = town.asked[counted[0] : counted[1]]
+    assert sorted(path for path, _ in asked if path.startswith("A3")) == [
+        "A3/attendance/lesson", "A3/attendance/session", "A3/deletions",
+    ]  # fmt: skip
+    assert {path for path, _ in asked if path.endswith("codes")} == {"A1/attendance-codes"}
+    assert {"date_from", "date_to", "updated_after"} <= dict(asked)[only("A3")].keys()
+    said = {school: read_topic(MIS, urn)[1] for school, urn in urns.items()}
+    assert ids([said["A1"]]) == ["A900002"]
+    assert (said["A2"]["marks"], said["A2"]["deletions"]) == ([], ["A900001"]), "what was never said is not taken back"
+    assert said["A3"]["marks"] == said["A3"]["deletions"] == []
+    for page in said.values():
+        assert (page["snapshot"], page["complete"], page["last_page"]) == ("strike/01:00", False, True)
+        assert page["window_from"] == page["window_to"] == DAY
+
+
+def test_whoever_gave_no_whole_answer_at_the_cut_before_is_read_whole_and_what_is_gone_since_its_last_is_told(
+    here: Settings, file: SourcesFile, urns: dict[str, int], town: FakeWonde, read_topic: ReadTopic
+) -> None:
+    """A1 fails once, of A2 a record cannot be read, what is kept of A3 is broken; in the end all have other codes."""
+    kept = folder_of(here, "strike") / "held" / "wonde"
+
+    def first() -> None:
+        town.trouble[only("A1")] = [Trouble(410)]
+        town.held[only("A2")].append(mark(3, date=None))
+        (kept / "A3").write_bytes((kept / "A4").read_bytes()[:8])
+
+    def second() -> None:
+        town.held[only("A1")] = [mark(2)]
+        town.held["A1/deletions"] = [{"id": "A900001", "type": "attendance/session"}]
+
+    def third() -> None:
+        define(file, "wonde", town, *urns.items(), code_scheme="local")
+
+    taken(here, hourly(count=5, whole_every=99), told=in_between(first, second, third))
+    found = asked_whole(here)
+    assert found[0] == found[3] == found[4] == dict.fromkeys(OTHERS, True), "another scheme of codes is another source"
+    assert (found[1], found[2]) == (
+        {"A1": False, "A2": False, "A3": True, "A4": False},
+        {"A1": True, "A2": True, "A3": False, "A4": False},
+    )
+    told = [(page["snapshot"][-5:], page["deletions"]) for page in read_topic(MIS, urns["A1"])]
+    gone = ["A900001"]  # once more where what was said before is not known: a repeat is a repeat
+    assert told == [("00:00", []), ("02:00", []), ("02:00", gone), ("03:00", []), ("03:00", gone), ("04:00", [])]
+    assert all(page["complete"] for page in read_topic(MIS, urns["A1"]))
 
 
 def test_cuts_gone_by_are_said_to_be_missed_and_the_open_one_is_taken(

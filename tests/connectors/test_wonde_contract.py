@@ -74,6 +74,7 @@ class WondeSource(HttpMadeSource):
 class TestWonde(FollowsLinks, HttpConnectorContract):
     never_said = ("Remark that goes no further", "nowhere", "2013-10-01", UPN)
     missing_marks_are_none = True
+    tells_changes_of_days = True
 
     def source_with(self, marks: Sequence[Said], tmp_path: Path, urn: int) -> WondeSource:
         return WondeSource(marks, urn)

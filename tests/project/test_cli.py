@@ -29,6 +29,7 @@ HEAVY = {
     "clickhouse_connect",
     "numpy",
     "httpx",
+    "aiohttp",
     "avro",
 }
 

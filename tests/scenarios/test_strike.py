@@ -32,6 +32,7 @@ def test_coverage_differences_history_and_receipts_are_what_the_estate_knows(
     assert {"coverage", "in time", "differences", "receipts", "answered at one only", "not asked"} <= set(
         found.judgement.compared
     )
+    assert found.judgement.compared["pulled for changes"] > 2
     assert found.judgement.compared["differences"] > 20
     stood = [cut["counts"] for cut in found.cuts]
     assert all(cut["late"] and cut["failed"] and cut["refused"] for cut in stood)

@@ -111,3 +111,18 @@ def test_a_page_that_is_not_taken_in_yet_is_not_counted_as_known(working: Rig) -
     assert before.at == LATER
     early = known(working.client, "strike/08:00", at(-60 * 24 * 365))
     assert early.pages == 0
+
+
+def test_what_a_page_of_changes_says_again_is_unchanged_and_a_late_page_does_not_win(working: Rig) -> None:
+    working.done(cut("08:00", 0, *marks("/", "/")))
+    of_no_days = {"complete": False, "window_from": None, "window_to": None}
+    again, late, elsewhere = working.done(
+        cut("09:00", 60, record("r0", "P0", "/"), complete=False),
+        page(record("r0", "P0", "N"), taken_at=at(30), **of_no_days),
+        page(record("r1", "P1", "/"), taken_at=at(90), **of_no_days),
+    )
+    assert (again, late, elsewhere) == ([Fate("unchanged")], [Fate("superseded")], [Fate("accepted")])
+    assert sorted(coverage(working))[-1] == ("09:00", True, 1, 1, 0, 1, 0, DAY)
+    empty = cut("10:00", 120, complete=False)
+    assert working.done(empty) == [[]]
+    assert sorted(coverage(working))[-1] == ("10:00", True, 1, 0, 0, 0, 0, DAY)

@@ -48,6 +48,8 @@ _CLOSED, _OFFLINE = 0.15, 0.05
 #: From the start of the snapshot's process to its first cut (s): it must be there.
 _LEAD_S = 6.0
 _PATIENCE_S = 300.0
+#: How far before its last answer a school is asked what changed (s): its clock is ours, and an hour is of seconds.
+_OVERLAP_S = 2
 #: Schools asked at the same time, at least: of a small estate more than are in trouble, or the rest waits for the
 #: silent ones to give up their places, which is longer than a cut that is shortened to seconds. Of a large one, one in
 #: so many.
@@ -66,7 +68,9 @@ class Teller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to rehearse. every, deadline: seconds. snow: some schools are closed, others offline until the last cut."""
+    """What to rehearse. every, deadline: seconds. snow: some schools are closed, others offline until the last cut.
+    whole: everything is read at each cut; else only the first and the last.
+    """
 
     home: Path
     schools: int = 12
@@ -76,6 +80,7 @@ class Plan:
     deadline: float = 7.0
     seed: int = 1
     snow: bool = False
+    whole: bool = False
 
     @property
     def at_once(self) -> int:
@@ -120,9 +125,10 @@ class Found:
 
     def lines(self) -> Iterator[str]:
         """The same for a person."""
+        from rollcall.cli._coverage import line
+
         for cut in self.cuts:
-            counts = ", ".join(f"{count} {stands}" for stands, count in cut["counts"].items() if count)
-            yield f"{cut['cut']}  {cut['schools']} schools: {counts}; {cut['marks']:,} marks"
+            yield line(cut)
             half, most, last = cut["answered_after_s"]
             yield f"          in time: half by {half:.0f} s, nine in ten by {most:.0f} s, the last by {last:.0f} s"
         compared = ", ".join(f"{count:,} {what}" for what, count in self.judgement.compared.items())
@@ -166,7 +172,7 @@ class _Rehearsal:
             lay(self.settings)
             dirt = Dirt(
                 missing_register=0.1, local_code=0.5, unknown_code=0.004, unknown_pupil=0.004, withdrawal=0.02,
-                withdrawn_code=0.002, twice_equal=0.003,
+                withdrawn_code=0.002, twice_equal=0.003, deletion=0.02,
             )  # fmt: skip
             self.estate = Estate.make(
                 self.plan.seed,
@@ -264,7 +270,7 @@ class _Rehearsal:
         return [
             "snapshot", "run", "--name", NAME, "--every", f"{plan.every:g}s", "--from", at[0], "--until", at[1],
             "--deadline", f"{plan.deadline:g}s", "--date", DAY.isoformat(), "--today", DAY.isoformat(), "--at-once",
-            str(plan.at_once), "--json",
+            str(plan.at_once), "--overlap", f"{_OVERLAP_S}", "--json", *(["--whole"] if plan.whole else []),
         ]  # fmt: skip
 
     def _draw_trouble(self) -> None:

@@ -84,6 +84,8 @@ class _Truth:
                 if change.new is not None:
                     if change.new.period is None and change.new.session_date == day:
                         held[change.record_id] = (change.new.pupil, change.new.session, change.code or "")
+                elif change.record_id in held and change.code is None:
+                    del held[change.record_id]
                 elif change.record_id in held:
                     pupil, session, _ = held[change.record_id]
                     held[change.record_id] = (pupil, session, change.code or "-")
@@ -194,7 +196,8 @@ def _receipts(
     judgement: Judgement, client: Any, snapshot: Snapshot, truth: _Truth, urns: Mapping[str, int],
     served: Sequence[Mapping[str, int]],
 ) -> None:  # fmt: skip
-    """New and changed records, and no others, came into the history; the rest stands in the receipts of the cut."""
+    """New, changed and deleted records, and no others, came into the history; what is said again stands in the receipts
+    of the cut. Of a school that was asked for changes that is all, or little; of a whole day it is the rest."""
     rows = client.query(load("strike_receipts")).result_rows
     receipts = {
         (label, urn): (accepted, unchanged > 0, quarantined > 0)
@@ -206,12 +209,20 @@ def _receipts(
             urn = urns[school]
             now, before = truth.records(urn, tick), truth.records(urn, last.get(school))
             known = {one: said for one, said in now.items() if said[0] != UNKNOWN}
+            gone = {one for one, said in before.items() if said[0] != UNKNOWN} - now.keys()
             news = sum(before.get(one) != said for one, said in known.items())
-            again = record.schools["wonde", school].marks
-            wanted = (news, len(known) > news, len(known) < len(now))
+            asked = record.schools["wonde", school]
+            wanted = (news + len(gone), len(known) > news, len(known) < len(now))
             label = snapshot.schedule.label(record.cut)
-            judgement.same("records of the day", f"{label} {urn}", again, len(now))
-            judgement.same("receipts", f"{label} {urn}", _but_repeated(receipts.get((label, urn)), wanted), wanted)
+            found = receipts.get((label, urn))
+            judgement.same("records of the day", f"{label} {urn}", asked.held, len(now))
+            if asked.only_changes:
+                judgement.same("pulled for changes", f"{label} {urn}", len(gone | known.keys()) >= asked.marks, True)
+                found = found and (found[0], *wanted[1:])
+            else:
+                judgement.same("pulled whole", f"{label} {urn}", asked.marks, len(now))
+                found = _but_repeated(found, wanted)
+            judgement.same("receipts", f"{label} {urn}", found, wanted)
             last[school] = tick
 
 
