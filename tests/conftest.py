@@ -37,8 +37,9 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _logs_are_no_output() -> None:
-    """A worker or loader that runs beside a command logs elsewhere than where the command prints."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    """A worker or loader that runs beside a command logs elsewhere than where the command prints: to standard error as
+    it is when a line is written."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 @pytest.fixture(autouse=True)
