@@ -8,10 +8,12 @@ ask, not those of sessions). A revocation stands beside the schools, so that it 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -103,12 +105,17 @@ class Definition(_Part):
     schools: tuple[School, ...] = ()
     revoked: tuple[Revocation, ...] = ()
 
+    @cached_property
+    def places(self) -> frozenset[tuple[str, int]]:
+        """Id and URN of the named schools: asked at every page of every school, of which there may be 24,500."""
+        return frozenset((one.id, one.urn) for one in self.schools)
+
     def why_not(self, school_id: str, urn: int) -> str | None:
         """Why this school may not be pulled now; None when it may. Its dates are not looked at."""
         for revocation in self.revoked:
             if revocation.covers(school_id, urn):
                 return f"permission was revoked at {revocation.at:%Y-%m-%d %H:%M} UTC: {revocation.reason}"
-        if self.schools and not any((one.id, one.urn) == (school_id, urn) for one in self.schools):
+        if self.schools and (school_id, urn) not in self.places:
             return f"it is no longer among the schools of {self.name}"
         return None
 
@@ -118,9 +125,10 @@ class Definition(_Part):
             school for school in self.schools if school.in_force(today) and self.why_not(school.id, school.urn) is None
         )
 
-    def with_schools(self, schools: Sequence[School]) -> Self:
+    def with_schools(self, schools: Sequence[School]) -> Definition:
         """The same source with these schools."""
-        return self.model_copy(update={"schools": tuple(schools)})
+        # Made anew and not copied: a copy would keep the places of these.
+        return self.model_construct(**{**dict(self), "schools": tuple(schools)})
 
 
 def parse(document: Any, where: Where) -> tuple[Definition, ...]:
@@ -155,26 +163,30 @@ def _schools(given: Any, place: int, where: Where, complaints: list[str]) -> lis
         complaints.append(f"{where(place, None)}: schools: a list is wanted")
         return []
     found: list[School] = []
+    alike: defaultdict[str | int, list[School]] = defaultdict(list)
     for number, one in enumerate(given):
         try:
             school = School.model_validate(one)
         except ValidationError as error:
             complaints += [f"{where(place, number)}: {said}" for said in _said(error)]
             continue
-        complaints += [f"{where(place, number)}: {said}" for said in _clashes(school, found)]
+        complaints += [f"{where(place, number)}: {said}" for said in _clashes(school, alike)]
         found.append(school)
+        alike[school.id].append(school)
+        alike[school.urn].append(school)
     return found
 
 
-def _clashes(school: School, others: Sequence[School]) -> Iterator[str]:
+def _clashes(school: School, alike: Mapping[str | int, Sequence[School]]) -> Iterator[str]:
+    """alike: the schools before it, by id (text) and by URN (a number): a source may have the nation's."""
     if school.first_day and school.last_day and school.first_day > school.last_day:
         yield "until: it is before from"
-    for other in others:
+    for other in alike.get(school.id, ()):
         if school.beside(other):
-            if school.id == other.id:
-                yield f"id: {school.id} stands there already for these days"
-            if school.urn == other.urn:
-                yield f"urn: {school.urn} stands there already for these days, as {other.id}"
+            yield f"id: {school.id} stands there already for these days"
+    for other in alike.get(school.urn, ()):
+        if school.beside(other):
+            yield f"urn: {school.urn} stands there already for these days, as {other.id}"
 
 
 def _make_says(source: Definition) -> Iterator[str]:

@@ -9,6 +9,7 @@ text as text. What is withheld must be withheld in both.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,6 +23,7 @@ __all__ = ["Comparison", "Difference", "as_written", "compare", "read"]
 Row = Mapping[str, str]
 _KEY = ("breakdown", "geographic_level", "region_code", "new_la_code", "attendance_date", "school_type")
 _NEEDED = ("geographic_level", "region_code", "new_la_code", "school_type")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?(e-[0-9]+)?")
 #: Passed through from elsewhere (how many schools there are): equal or not, it proves nothing about marks.
 _NOT_COMPARED = frozenset({"total_num_schools", "total_enrolments"})
 _MEANS = frozenset({"num_schools", "enrolments"})
@@ -106,7 +108,8 @@ def _key(row: Row) -> tuple[str, ...]:
 
 
 def _is_number(value: str) -> bool:
-    return value.replace(".", "", 1).isdecimal()
+    """What the files have for a number: very small ones as R writes them, `5.29e-05`."""
+    return _NUMBER.fullmatch(value) is not None
 
 
 def _same(column: str, theirs: str, ours: str) -> bool:

@@ -158,6 +158,15 @@ def test_an_id_or_a_urn_may_stand_twice_for_days_that_do_not_meet() -> None:
         sources(before, {"id": "A1", "urn": 100_002, "from": "2025-08-31"})
 
 
+def test_who_is_named_is_who_may_be_pulled_whatever_was_asked_before() -> None:
+    (source,) = sources(school(1), school(2))
+    assert source.why_not("A2", 100_002) is None
+    fewer = source.with_schools(source.schools[:1])
+    assert fewer.why_not("A2", 100_002) == f"it is no longer among the schools of {source.name}"
+    assert fewer.why_not("A1", 100_001) is None
+    assert source.why_not("A1", 100_002) is not None, "an id of another school"
+
+
 def test_a_missing_secret_keeps_only_its_own_school_from_being_pulled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

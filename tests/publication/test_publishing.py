@@ -149,6 +149,11 @@ def test_a_row_that_one_file_lacks_differs_and_rounding_does_not(tmp_path: Path)
     assert [one.column for one in compare(theirs, theirs[1:]).differences] == [""]
     assert compare(theirs, read(changed(tmp_path, "attendance_perc", "96.653184233"))).equal
     assert compare(theirs, read(changed(tmp_path, "total_num_schools", "1"))).equal
+    as_r_writes = [{**theirs[0], "auth_study_perc": "5.29361288550074e-05"}]
+    small = compare(as_r_writes, [{**theirs[0], "auth_study_perc": "0.000052936"}])
+    assert small.equal
+    assert small.cells == compare(theirs[:1], theirs[:1]).cells
+    assert not compare(as_r_writes, [{**theirs[0], "auth_study_perc": "0.000053"}]).equal
     assert not compare(theirs, theirs, las=["999"]).equal  # nothing was compared
 
 
