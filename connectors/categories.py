@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
+from connectors import dated_csv
 from connectors.encoding import Encoder
 from connectors.publisher import Publisher
 from connectors.topic_contents import records
@@ -19,8 +18,6 @@ from rollcall.settings import Settings
 __all__ = ["TOPIC", "newest", "publish", "read", "written"]
 
 TOPIC = "reference.code-category.v1"
-_WANTED = ("code", "category")
-_DATES = ("valid_from", "valid_to")
 
 
 def read(file: Path) -> tuple[CategoryRow, ...]:
@@ -31,18 +28,10 @@ def read(file: Path) -> tuple[CategoryRow, ...]:
     """
     found: list[CategoryRow] = []
     lines: list[int] = []
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            rows = csv.DictReader(text)
-            if not {*_WANTED} <= set(rows.fieldnames or ()):
-                raise UsageError(f"{file}: the first line must name the columns {' and '.join(_WANTED)}")
-            for row in rows:
-                found.append(_row(row, f"{file}, line {rows.line_num}"))
-                lines.append(rows.line_num)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{file} is not UTF-8: save it as CSV UTF-8") from None
+    for line, row in dated_csv.rows(file, "code", "category"):
+        first, last = dated_csv.dates(row, f"{file}, line {line}")
+        found.append(CategoryRow(row["code"] or "", row["category"] or "", first, last, row.get("label") or ""))
+        lines.append(line)
     try:
         check(found, lambda place: f"line {lines[place]}")
     except ValueError as error:
@@ -52,11 +41,7 @@ def read(file: Path) -> tuple[CategoryRow, ...]:
 
 def written(rows: Iterable[CategoryRow]) -> str:
     """A document as the text of a file that `read` reads."""
-    out = io.StringIO(newline="")
-    lines = csv.writer(out, lineterminator="\n")
-    lines.writerow(CategoryRow._fields)
-    lines.writerows(["" if value is None else value for value in row] for row in in_order(rows))
-    return out.getvalue()
+    return dated_csv.text(CategoryRow._fields, in_order(rows))
 
 
 def publish(settings: Settings, rows: Sequence[CategoryRow], *, author: str, reason: str) -> None:
@@ -82,11 +67,3 @@ def publish(settings: Settings, rows: Sequence[CategoryRow], *, author: str, rea
 def newest(settings: Settings) -> datetime | None:
     """When the last document on the topic was published; None when there is none. Raises KafkaError, RegistryAway."""
     return max((record["published_at"] for record in records(settings, TOPIC)), default=None)
-
-
-def _row(row: Mapping[str, str | None], where: str) -> CategoryRow:
-    try:
-        first, last = (date.fromisoformat(said) if (said := row.get(name)) else None for name in _DATES)
-    except ValueError:
-        raise UsageError(f"{where}: a date is written YYYY-MM-DD") from None
-    return CategoryRow(row["code"] or "", row["category"] or "", first, last, row.get("label") or "")

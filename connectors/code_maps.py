@@ -6,12 +6,11 @@ scheme, read from the topic itself, so that every publication moves all derived 
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
+from connectors import dated_csv
 from connectors.encoding import Encoder
 from connectors.publisher import Publisher
 from connectors.topic_contents import records
@@ -34,20 +33,11 @@ def read_map(file: Path) -> tuple[MapEntry, ...]:
     or the code that has two meanings on one date.
     """
     entries: dict[tuple[str, date | None], MapEntry] = {}
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            rows = csv.DictReader(text)
-            if not {"raw_code", "canonical_code"} <= set(rows.fieldnames or ()):
-                raise UsageError(f"{file}: the first line must name the columns raw_code and canonical_code")
-            for row in rows:
-                entry = _entry(row, f"{file}, line {rows.line_num}")
-                if (entry.raw_code, entry.valid_from) in entries:
-                    raise UsageError(f"{file}, line {rows.line_num}: this code stands there already")
-                entries[entry.raw_code, entry.valid_from] = entry
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{file} is not UTF-8: save it as CSV UTF-8") from None
+    for line, row in dated_csv.rows(file, "raw_code", "canonical_code"):
+        entry = _entry(row, f"{file}, line {line}")
+        if (entry.raw_code, entry.valid_from) in entries:
+            raise UsageError(f"{file}, line {line}: this code stands there already")
+        entries[entry.raw_code, entry.valid_from] = entry
     try:
         check(tuple(entries.values()))
     except ValueError as error:
@@ -57,11 +47,7 @@ def read_map(file: Path) -> tuple[MapEntry, ...]:
 
 def written(entries: Iterable[MapEntry]) -> str:
     """A map as the text of a file that `read_map` reads."""
-    out = io.StringIO(newline="")
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(MapEntry._fields)
-    rows.writerows(["" if value is None else value for value in entry] for entry in in_order(entries))
-    return out.getvalue()
+    return dated_csv.text(MapEntry._fields, in_order(entries))
 
 
 def publish(settings: Settings, maps: Mapping[str, Sequence[MapEntry]], *, author: str, reason: str) -> dict[str, int]:
@@ -125,11 +111,4 @@ def _entry(row: Mapping[str, str | None], where: str) -> MapEntry:
         raise UsageError(f"{where}: a raw code has at most 8 characters, and no control characters")
     if canonical_code not in BY_CODE:
         raise UsageError(f"{where}: {canonical_code!r} is no national code")
-    try:
-        valid_from, valid_to = (date.fromisoformat(row.get(name) or "") if row.get(name) else None for name in _DATES)
-    except ValueError:
-        raise UsageError(f"{where}: a date is written YYYY-MM-DD") from None
-    return MapEntry(raw_code, canonical_code, valid_from, valid_to)
-
-
-_DATES = ("valid_from", "valid_to")
+    return MapEntry(raw_code, canonical_code, *dated_csv.dates(row, where))

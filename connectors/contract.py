@@ -19,6 +19,7 @@ from rollcall.domain.summaries import Summary
 from rollcall.errors import SourceError, UsageError
 
 __all__ = [
+    "SCHOOL_ID",
     "BadPage",
     "Connector",
     "MarksPage",
@@ -34,6 +35,10 @@ __all__ = [
 
 class SourceStopped(SourceError):  # noqa: N818 - a state of the source
     """The source does not let us in (401, 403): permission was withdrawn or the token is wrong. Pulls stop at once."""
+
+
+#: What a source may call a school in our files: it names files of ours, too.
+SCHOOL_ID = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}$"
 
 
 @dataclass(frozen=True, slots=True)

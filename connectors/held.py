@@ -18,11 +18,11 @@ from pathlib import Path
 
 from xxhash import xxh3_64_intdigest
 
-from connectors.contract import MarksPage, Pull
+from connectors.contract import SCHOOL_ID, MarksPage, Pull
 
 __all__ = ["Held", "HeldFolder"]
 
-_FILE_NAME = re.compile(r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}$")
+_FILE_NAME = re.compile(SCHOOL_ID)
 _DIGEST_BYTES = 8
 
 

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from connectors.access import DEFAULT_REQUESTS_A_SECOND, Access, secret
+from connectors.contract import SCHOOL_ID
 from connectors.makes import MAKES
 from rollcall.errors import ConfigError
 
@@ -52,7 +53,7 @@ class _Part(BaseModel):
 class School(_Part):
     """One school of a source. id: what the source calls it. Dates are inclusive; None has no end."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}$")]
+    id: Annotated[str, StringConstraints(pattern=SCHOOL_ID)]
     urn: int = Field(ge=1, le=2**31 - 1)
     code_scheme: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "national"
     secret: SecretName | None = None

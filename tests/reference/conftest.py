@@ -21,6 +21,22 @@ TAKEN = datetime(2025, 9, 1, 5, tzinfo=UTC)
 _urns = itertools.count(500_001)
 
 
+class Cut:
+    """A client whose connection fails at its n-th insert, from 0: what a crash between two tables leaves behind."""
+
+    def __init__(self, client: Any, at: int) -> None:
+        self._client, self._left = client, at
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def insert_arrow(self, *args: Any, **kwargs: Any) -> Any:
+        if self._left == 0:
+            raise ConnectionResetError
+        self._left -= 1
+        return self._client.insert_arrow(*args, **kwargs)
+
+
 @pytest.fixture
 def urn() -> int:
     """A URN of this test's own."""

@@ -27,7 +27,7 @@ from rollcall.errors import UsageError
 from rollcall.settings import Settings
 from sinks import reference
 from sinks.categories import in_force, versions
-from tests.reference.conftest import TAKEN, Publish, applied, code_map
+from tests.reference.conftest import TAKEN, Cut, Publish, applied, code_map
 
 DAY = date(2025, 9, 10)
 EVE = DAY - timedelta(days=1)
@@ -78,20 +78,8 @@ def test_a_document_is_in_force_whole_and_a_later_one_replaces_it(clickhouse: An
 def test_a_killed_loader_gives_the_document_one_number(clickhouse: Any, cut: int) -> None:
     batch = [applied("code-category", document())]
 
-    class Cut:
-        inserts = 0
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(clickhouse, name)
-
-        def insert_arrow(self, *args: Any, **kwargs: Any) -> Any:
-            if self.inserts == cut:
-                raise ConnectionResetError
-            self.inserts += 1
-            return clickhouse.insert_arrow(*args, **kwargs)
-
     with pytest.raises(ConnectionResetError):
-        reference.apply(Cut(), batch)  # type: ignore[arg-type]
+        reference.apply(Cut(clickhouse, cut), batch)  # type: ignore[arg-type]
     assert sum(reference.apply(clickhouse, batch)) == 1
     assert [one.version for one in versions(clickhouse)] == [0, 1]
     assert counted(clickhouse) == [("not_possible", date(1970, 1, 1)), ("authorised_absence", DAY)]

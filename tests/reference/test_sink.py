@@ -10,7 +10,7 @@ import pytest
 from sinks import reference
 from sinks.reference import Refused, refuse
 from sinks.reference_rows import TABLES
-from tests.reference.conftest import TAKEN, applied, calendar, code_map, pupil, roster, school
+from tests.reference.conftest import TAKEN, Cut, applied, calendar, code_map, pupil, roster, school
 
 LATER = TAKEN + timedelta(days=1)
 
@@ -137,20 +137,8 @@ def test_a_call_that_was_cut_short_and_repeated_leaves_what_one_call_leaves(
         applied("roster", roster(urn, pupil("mis:1", "upn:k1:aa"), pupil("mis:2", "upn:k1:bb"), taken_at=LATER)),
     ]
 
-    class Cut:
-        inserts = 0
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(clickhouse, name)
-
-        def insert_arrow(self, *args: Any, **kwargs: Any) -> Any:
-            if self.inserts == cut:
-                raise ConnectionResetError
-            self.inserts += 1
-            return clickhouse.insert_arrow(*args, **kwargs)
-
     with pytest.raises(ConnectionResetError):
-        reference.apply(Cut(), batch)  # type: ignore[arg-type]
+        reference.apply(Cut(clickhouse, cut), batch)  # type: ignore[arg-type]
     if cut < 7:
         assert reference.changes_since(clickhouse, None)[0] == [], "nothing is in force before all of it is there"
     reference.apply(clickhouse, batch)

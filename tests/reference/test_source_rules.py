@@ -17,7 +17,7 @@ from rollcall.errors import UsageError
 from rollcall.settings import Settings
 from sinks import reference
 from sinks.source_rules import latest
-from tests.reference.conftest import TAKEN, Publish, applied, code_map
+from tests.reference.conftest import TAKEN, Cut, Publish, applied, code_map
 
 INSTANT = datetime(2025, 10, 27, 1, 30, tzinfo=UTC)
 
@@ -101,20 +101,8 @@ def test_a_number_is_kept_by_the_message_that_a_killed_loader_gave_it(clickhouse
         applied("source-rule", document(*BUILT_IN)),
     ]
 
-    class Cut:
-        inserts = 0
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(clickhouse, name)
-
-        def insert_arrow(self, *args: Any, **kwargs: Any) -> Any:
-            if self.inserts == cut:
-                raise ConnectionResetError
-            self.inserts += 1
-            return clickhouse.insert_arrow(*args, **kwargs)
-
     with pytest.raises(ConnectionResetError):
-        reference.apply(Cut(), batch)  # type: ignore[arg-type]
+        reference.apply(Cut(clickhouse, cut), batch)  # type: ignore[arg-type]
     assert reference.apply(clickhouse, batch) == (2, 0)
     numbers = "SELECT (SELECT groupUniqArray(version) FROM code_map), (SELECT max(version) FROM source_rule)"
     assert clickhouse.query(numbers).result_rows == [([1], 2)]
