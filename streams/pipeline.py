@@ -1,8 +1,12 @@
-"""Behind the polling thread: one thread writes batches, one derives them. Steps 2 to 5 of the ledger's walk.
+"""Behind the polling thread: two threads write batches, one derives them. Steps 2 to 5 of the ledger's walk.
 
 2 PENDING is acknowledged before any row of the batch is inserted.   3 history, quarantine, receipts.
 4 derive: current marks of each batch at once, the counts of many    5 DONE. Then the polling thread may commit (6).
 A batch that fails stays PENDING; whoever owns its partitions next recovers it.
+
+Two batches may be on their way into the history at once, for the engine takes in a block with one thread. What follows
+keeps their order: a batch counts as written when those before it are, since a first mark is not derived again, and who
+derives the second must see it.
 
 Counts are made from all marks of each school touched, so they cost the more the later the day and the fewer batches
 they are made for: they wait a little, and twice as long as they took while the writer has work.
@@ -43,6 +47,8 @@ _T = TypeVar("_T")
 EPOCH_HOLDS_S = 0.5
 #: Seconds from one making of counts to the next: when nothing is being written, and at most.
 _COUNTS_EVERY_S, _COUNTS_AT_MOST_S = 0.5, 5.0
+#: Batches that are written at once. One leaves a quarter of two cores idle in a backlog (docs/performance.md).
+_WRITERS = 2
 
 
 class Fenced(Exception):  # noqa: N818 - a state of the world, not a fault
@@ -92,27 +98,31 @@ class Work:
     ranges: list[LedgerRange]
     pending: Future[None]
     oldest_ms: int
+    #: Its place among the batches handed over, from 0.
+    number: int = 0
 
 
 class Pipeline:
-    """The writing and the deriving thread of one assignment."""
+    """The writing threads and the deriving thread of one assignment."""
 
     def __init__(self, settings: Settings, guard: Guard, fail: FailPoints) -> None:
         self._settings, self._guard, self._fail = settings, guard, fail
-        self._to_write: queue.Queue[Work | None] = queue.Queue(maxsize=2)
+        self._to_write: queue.Queue[Work | None] = queue.Queue(maxsize=1)
+        self._handed_over = 0
         self._written: deque[Work] = deque()
+        self._written_early: dict[int, Work] = {}
+        self._written_up_to = 0
         self._news = threading.Condition()
         self._committable: deque[tuple[str, int, int]] = deque()
         self._in_flight = 0
         self._hurry = False
-        self._writing_over = False
         self._stop = threading.Event()
         self.failure: BaseException | None = None
         self._ledger_pool = ThreadPoolExecutor(1, thread_name_prefix="pending")
         self._pending_ledger = Ledger(connect(settings.clickhouse), settings.worker.group)
         self._threads = [
             threading.Thread(target=self._guarded, args=(body,), name=body.__name__.strip("_"), daemon=True)
-            for body in (self._write_all, self._derive_all)
+            for body in (*[self._write_all] * _WRITERS, self._derive_all)
         ]
         for thread in self._threads:
             thread.start()
@@ -134,9 +144,10 @@ class Pipeline:
         return self._ledger_pool.submit(write)
 
     def submit(self, work: Work, alive: Callable[[], None]) -> None:
-        """Hand a batch over; waits while two are before it, calling ``alive``. Raises what made a thread fail."""
+        """Hand a batch over; waits while one waits before it, calling ``alive``. Raises what made a thread fail."""
         with self._news:
             self._in_flight += 1
+            work.number, self._handed_over = self._handed_over, self._handed_over + 1
         while True:
             self.raise_failure()
             try:
@@ -154,7 +165,7 @@ class Pipeline:
 
     @property
     def one_waits(self) -> bool:
-        """Whether a batch waits to be written behind the one that is."""
+        """Whether a batch waits to be written behind those that are."""
         return not self._to_write.empty()
 
     def wait_idle(self, timeout_s: float, alive: Callable[[], None] = lambda: None) -> bool:
@@ -182,13 +193,11 @@ class Pipeline:
             time.sleep(0.002)
 
     def close(self) -> None:
-        """Stop both threads; what is not DONE stays PENDING."""
+        """Stop the threads; what is not DONE stays PENDING."""
         self._stop.set()
         with self._news:
             self._news.notify_all()
-        self._to_write.queue.clear()
-        with contextlib.suppress(queue.Full):
-            self._to_write.put_nowait(None)
+        self._end_writing()
         for thread in self._threads:
             thread.join(timeout=30)
         self._ledger_pool.shutdown(wait=True, cancel_futures=True)
@@ -224,13 +233,24 @@ class Pipeline:
             self._write(work, writer, ledger)
             metrics.STEP_SECONDS.labels(step="write").observe(time.perf_counter() - started)
             metrics.EVENT_AGE_SECONDS.labels(stage="history").observe(max(0.0, time.time() - work.oldest_ms / 1000))
-            with self._news:
-                self._written.append(work)
-                self._news.notify_all()
+            self._in_order(work)
             self._to_write.task_done()
+        self._end_writing()
+
+    def _in_order(self, work: Work) -> None:
+        """``work`` stands in the history: it counts as written when all before it do, then those it kept waiting."""
         with self._news:
-            self._writing_over = True
+            self._written_early[work.number] = work
+            while (following := self._written_early.pop(self._written_up_to, None)) is not None:
+                self._written.append(following)
+                self._written_up_to += 1
             self._news.notify_all()
+
+    def _end_writing(self) -> None:
+        """Let the writing threads end: each that hears of it tells the next."""
+        self._to_write.queue.clear()
+        with contextlib.suppress(queue.Full):
+            self._to_write.put_nowait(None)
 
     def _write(self, work: Work, writer: Writer, ledger: Ledger) -> None:
         """Step 3. Quarantine first of what may fail for good: a refusal that is not on record stops the partition."""
@@ -258,12 +278,12 @@ class Pipeline:
         counted_at, took = -math.inf, 0.0
         while True:
             with self._news:
-                while not (self._stop.is_set() or self._written or (self._writing_over and not uncounted)):
+                while not (self._stop.is_set() or self._written):
                     due = counted_at + self._pause(took) - time.monotonic()
                     if uncounted and due <= 0:
                         break
                     self._news.wait(min(due, 1.0) if uncounted else 1.0)
-                if self._stop.is_set() or (self._writing_over and not self._written and not uncounted):
+                if self._stop.is_set():
                     return
                 works = list(self._written)
                 self._written.clear()
@@ -278,7 +298,7 @@ class Pipeline:
 
     def _pause(self, took: float) -> float:
         """Seconds to let pass after counts were made, which took so long."""
-        if self._hurry or self._writing_over:
+        if self._hurry:
             return 0.0
         writing = self._to_write.unfinished_tasks > 0
         return min(max(2 * took, _COUNTS_EVERY_S), _COUNTS_AT_MOST_S) if writing else _COUNTS_EVERY_S

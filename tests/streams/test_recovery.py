@@ -6,6 +6,8 @@ which roster, map, tables or another writer are no longer what they were.
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from sinks import reference
 from sinks.writer import Writer
 from tests.reference.conftest import TAKEN, applied, pupil
 from tests.streams.messages import URN, at, mark, page, record, register
-from tests.streams.rig import Fate, Place, Rig
+from tests.streams.rig import PATIENCE_S, Fate, Place, Rig
 from tests.streams.town import LEFT, PUPILS, UNKNOWN, national, roster_of
 
 #: Fail points between which the tables differ; the others are in `rollcall torture`.
@@ -172,6 +174,43 @@ def test_a_repeat_is_known_as_one_though_a_merge_took_what_stood_before_the_cras
     with rig.worker():
         rig.settle(*places)
     assert outcomes(rig, places) == [["unchanged", "unchanged"], ["accepted"]]
+    rig.check()
+
+
+def test_a_batch_that_overtook_one_which_failed_waits_for_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two batches are written at once; the second stands and the first does not. Nothing is derived of what is said
+    second before what was said first, and after a restart both are there, in their order."""
+    real, held, overtaken = Writer.insert, threading.Event(), threading.Event()
+
+    def insert(self: Writer, table: str, rows: Any, token: str) -> None:
+        if table == "mark_event" and not held.is_set():
+            held.set()
+            assert overtaken.wait(PATIENCE_S)
+            time.sleep(0.5)  # so long the second has to be derived, if it were not kept waiting
+            raise ClickHouseError("mark_event: disk full")
+        real(self, table, rows, token)
+        if table == "register_receipt":
+            overtaken.set()
+
+    places = rig.send(register(mark("P0"), mark("P1")))
+
+    def until_it_fails() -> None:
+        with rig.worker():
+            assert held.wait(PATIENCE_S)
+            places.extend(rig.send(register(mark("P0", "N"), mark("P1"), mark("P2"), submitted_at=at(5))))
+            rig.await_end()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "insert", insert)
+        with pytest.raises(ClickHouseError, match="disk full"):
+            until_it_fails()
+    assert {row[1] for row in history(rig)} == {"N", "/"}
+    assert len(history(rig)) == 2  # of the second alone, which repeats one of the first's
+    assert rig.positions().get(places[0][:2], 0) <= places[0].offset
+    with rig.worker():
+        rig.settle(*places)
+    assert outcomes(rig, places) == [["accepted", "accepted"], ["accepted", "unchanged", "accepted"]]
+    assert rig.current()[URN, "P0", "AM"] == ("classroom", "N", "N")
     rig.check()
 
 
