@@ -29,6 +29,7 @@ from rollcall.cli.scenarios.strike_judge import Judgement, judge_strike
 from rollcall.cli.scenarios.strike_mis import TROUBLES, Hours, StrikeServer
 from rollcall.domain.clock import LONDON, now
 from rollcall.errors import StackError
+from rollcall.open_files import may_open
 from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
 from sinks.clickhouse import connect
@@ -40,14 +41,14 @@ __all__ = ["Found", "Plan", "Teller", "rehearse_on"]
 DAY = date(2025, 9, 10)
 NAME = "strike"
 _TOKEN = "estate-token"
-#: Of so many schools one is in each kind of trouble at each cut.
-_ONE_IN = 50
 #: Of a snow morning: schools that are closed and say so (Y4), and schools of which nothing is heard until the last cut,
 #: which stands for noon; as shares. Of 2,000 schools 300 and 100.
 _CLOSED, _OFFLINE = 0.15, 0.05
 #: From the start of the snapshot's process to its first cut (s): it must be there.
 _LEAD_S = 6.0
 _PATIENCE_S = 300.0
+#: So long before a cut its hour begins (s).
+_BEFORE_S = 0.4
 #: How far before its last answer a school is asked what changed (s): its clock is ours, and an hour is of seconds.
 _OVERLAP_S = 2
 #: Schools asked at the same time, at least: of a small estate more than are in trouble, or the rest waits for the
@@ -69,7 +70,8 @@ class Teller(Protocol):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to rehearse. every, deadline: seconds. snow: some schools are closed, others offline until the last cut.
-    whole: everything is read at each cut; else only the first and the last.
+    whole: everything is read at each cut; else only the first and the last. one_in: of so many schools one is in each
+    kind of trouble at each cut. beside: how many slow schools go on beside the others; None: as there is room.
     """
 
     home: Path
@@ -81,6 +83,8 @@ class Plan:
     seed: int = 1
     snow: bool = False
     whole: bool = False
+    one_in: int = 50
+    beside: int | None = None
 
     @property
     def at_once(self) -> int:
@@ -143,6 +147,7 @@ class Found:
 def rehearse_on(plan: Plan, teller: Teller) -> Found:
     """Rehearse it on a stack in `plan.home`. Raises RollcallError when a part cannot be started, ends or hangs."""
     began = time.monotonic()
+    may_open()  # every connection of the puller has its other end here
     with _Rehearsal(plan).running(teller) as rehearsal:
         teller.step("The day, cut by cut")
         rehearsal.play()
@@ -226,8 +231,8 @@ class _Rehearsal:
         self.cuts = load(self.settings, NAME).schedule.cuts
         for number, cut in enumerate(self.cuts):
             if number:
-                self._wait_for(cut)
                 self._begin_hour(number, cut.at)
+            self.hours[number].due = cut.at + timedelta(seconds=self.plan.deadline)
             if number == 1:
                 self.hours[number].reached.wait(self.plan.every)
                 wait_until("an answer before the kill", self._some_answered(cut), _PATIENCE_S, every=look)
@@ -237,9 +242,12 @@ class _Rehearsal:
                 taking = self.start("snapshot-again", *order)
             patience = self.plan.every + _PATIENCE_S
             wait_until(f"the end of {cut.label}", self._over(cut), patience, self.commands, look)
+            following = self.cuts[number + 1] if number + 1 < len(self.cuts) else None
             # What came in time is taken in before anybody is late: one batch of both would be known at one instant.
-            self.gauge.drain(_PATIENCE_S, self.check)
+            self._taken_in(cut, following)
             self.hours[number].late.set()
+            if following is not None:
+                self._wait_for(cut, following)
         self.commands.remove(taking)
         taking.wait(_PATIENCE_S)
 
@@ -247,16 +255,27 @@ class _Rehearsal:
         self.server.begin(self.hours[number], at)
         self.estate.advance(number)
 
-    def _wait_for(self, cut: Cut) -> None:
-        """Until shortly before the cut. Raises StackError when the cut before is taken in only now: who was in which
-        trouble at which of the two, nobody could say."""
-        late = (now() - cut.at).total_seconds()
-        if late > 0:
-            raise StackError(
-                f"what came at the cut before {cut.label} was taken in {late:.0f} s after that began: "
-                "this machine wants fewer --schools, or more time between --every and --deadline"
-            )
-        time.sleep(max(0.0, -late - 0.4))
+    def _taken_in(self, cut: Cut, following: Cut | None) -> None:
+        """Wait until what came of a cut is taken in. Raises StackError when the next one begins before."""
+
+        def check() -> None:
+            self.check()
+            if following is not None and now() > following.at:
+                waiting = self.gauge.taken().waiting
+                raise _too_short(f"{waiting:,} pages of {cut.label} were not taken in when {following.label} began")
+
+        self.gauge.drain(_PATIENCE_S, check)
+
+    def _wait_for(self, cut: Cut, following: Cut) -> None:
+        """Until shortly before the next cut. Raises StackError when a school that can answer has not by then: who was
+        in which trouble at which of the two, nobody could say."""
+        time.sleep(max(0.0, (following.at - now()).total_seconds() - _BEFORE_S))
+        trouble = self.hours[self.cuts.index(cut)].of
+        schools = self._record(cut).schools
+        able = [one for (_, school), one in schools.items() if trouble.get(school) in (None, "dies", "slow")]
+        left = sum(one.outcome is None for one in able)
+        if left or now() > following.at:
+            raise _too_short(f"{left:,} of {len(able):,} schools that can answer had not when {following.label} began")
 
     def _order(self) -> list[str]:
         """The command, and its cuts: they begin when the process is there, and all lie on one day."""
@@ -271,6 +290,7 @@ class _Rehearsal:
             "snapshot", "run", "--name", NAME, "--every", f"{plan.every:g}s", "--from", at[0], "--until", at[1],
             "--deadline", f"{plan.deadline:g}s", "--date", DAY.isoformat(), "--today", DAY.isoformat(), "--at-once",
             str(plan.at_once), "--overlap", f"{_OVERLAP_S}", "--json", *(["--whole"] if plan.whole else []),
+            *([] if plan.beside is None else ["--beside", str(plan.beside)]),
         ]  # fmt: skip
 
     def _draw_trouble(self) -> None:
@@ -278,13 +298,13 @@ class _Rehearsal:
         ids = [school.source_id for school in self.estate.schools[:-1]]
         offline = self._offline(ids)
         ids = [one for one in ids if one not in offline]
-        each = max(1, len(ids) // _ONE_IN)
+        each = max(1, len(ids) // self.plan.one_in)
         for number in range(self.plan.cuts):
             drawn = self.random.sample(ids, each * len(TROUBLES) + 1)
             last = number == self.plan.cuts - 1
             hours = Hours()
             for place, kind in enumerate(TROUBLES):
-                if not (last and kind in ("broken", "silent")):
+                if not (last and kind in ("broken", "silent", "stalling")):
                     hours.of |= dict.fromkeys(drawn[place * each : (place + 1) * each], kind)
             if number == 1:
                 hours.of[drawn[-1]] = "dies"
@@ -321,6 +341,10 @@ class _Rehearsal:
         rebuilt = verify(self.client)
         cuts = [{**coverage(snapshot, record), "answered_after_s": _pace(record)} for record in snapshot.cuts]
         return Found(judgement, cuts, account.gap, sum(one.rows for one in rebuilt.differences), 1, 0.0)
+
+
+def _too_short(what: str) -> StackError:
+    return StackError(f"{what}: this machine wants fewer --schools, or a longer --every and --deadline")
 
 
 def _pace(record: CutRecord) -> list[float]:
