@@ -1,8 +1,9 @@
 """The schools of a cut that have given up their places and go on beside the others, and how many there may be.
 
-One of them costs an open connection and some 50 kB (docs/performance.md), and nobody's time. So the bound is what the
-process may have open. Beyond it the one that has taken longest gives way: it is asked again when all others have had
-their turn (`connectors.snapshots.asking`). It may be in no trouble at all, and those that came after it may be.
+One of them costs an open connection, some 50 kB, and 0.00005 of a core for being asked twice a second whether it still
+permits us. So the bound is what the process may have open. Beyond it the one that has taken longest gives way: it is
+asked again when all others have had their turn (`connectors.snapshots.asking`). It may be in no trouble at all, and
+those that came after it may be.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rollcall.open_files import may_open
 
 __all__ = ["Beside", "room"]
 
-#: Of some 50 kB each: half a gigabyte.
+#: They come to half a gigabyte and half a core.
 _MOST = 10_000
 #: What the process has open besides: notes, state, Kafka, logs.
 _ELSEWHERE = 256

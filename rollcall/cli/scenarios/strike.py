@@ -47,14 +47,16 @@ _CLOSED, _OFFLINE = 0.15, 0.05
 #: From the start of the snapshot's process to its first cut (s): it must be there.
 _LEAD_S = 6.0
 _PATIENCE_S = 300.0
+#: For what is of a size, beyond that: a second for so many pupils.
+_PUPILS_A_SECOND = 1_000
 #: So long before a cut its hour begins (s).
 _BEFORE_S = 0.4
 #: How far before its last answer a school is asked what changed (s): its clock is ours, and an hour is of seconds.
 _OVERLAP_S = 2
 #: Schools asked at the same time, at least: of a small estate more than are in trouble, or the rest waits for the
 #: silent ones to give up their places, which is longer than a cut that is shortened to seconds. Of a large one, one in
-#: so many.
-_AT_ONCE, _AT_ONCE_OF = 16, 50
+#: so many, and as many as this machine answers within seconds: who takes longer gives up its place, and more begin.
+_AT_ONCE, _AT_ONCE_OF, _AT_ONCE_MOST = 16, 50, 256
 #: How often a cut's notes are read while it is taken: the cut's length through this. They are long in a large estate,
 #: and its MIS serves from this very process.
 _LOOKS = 400
@@ -89,7 +91,12 @@ class Plan:
     @property
     def at_once(self) -> int:
         """Schools asked at the same time."""
-        return max(_AT_ONCE, self.schools // _AT_ONCE_OF)
+        return min(_AT_ONCE_MOST, max(_AT_ONCE, self.schools // _AT_ONCE_OF))
+
+    @property
+    def patience(self) -> float:
+        """How long what takes as long as there are pupils may take (s)."""
+        return _PATIENCE_S + self.pupils / _PUPILS_A_SECOND
 
     @property
     def look(self) -> float:
@@ -152,7 +159,7 @@ def rehearse_on(plan: Plan, teller: Teller) -> Found:
         teller.step("The day, cut by cut")
         rehearsal.play()
         teller.step("Marks taken in and derived")
-        rehearsal.gauge.drain(_PATIENCE_S, rehearsal.check)
+        rehearsal.gauge.drain(plan.patience, rehearsal.check)
         teller.step("Everything against what the estate knows")
         found = rehearsal.judged()
     found.seconds = time.monotonic() - began
@@ -194,8 +201,8 @@ class _Rehearsal:
             self.start("reference", "reference", "run")
             refs, kafka = UpnKey.of(self.settings).reference, self.settings.kafka.client_config()
             self.estate.publish_reference(kafka, self.settings.registry.url, refs, pulled_rosters=True)
-            wait_until("reference data", self.gauge.reference_applied, _PATIENCE_S, self.commands, 0.2)
-            self.start("worker", "worker").hear("partitions_assigned", _PATIENCE_S)
+            wait_until("reference data", self.gauge.reference_applied, self.plan.patience, self.commands, 0.2)
+            self.start("worker", "worker").hear("partitions_assigned", self.plan.patience)
             define(self.settings, sources_of(self.estate, {self.server.make: self.server}))
             yield self
         finally:
@@ -264,7 +271,7 @@ class _Rehearsal:
                 waiting = self.gauge.taken().waiting
                 raise _too_short(f"{waiting:,} pages of {cut.label} were not taken in when {following.label} began")
 
-        self.gauge.drain(_PATIENCE_S, check)
+        self.gauge.drain(self.plan.patience, check)
 
     def _wait_for(self, cut: Cut, following: Cut) -> None:
         """Until shortly before the next cut. Raises StackError when a school that can answer has not by then: who was
