@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from connectors.files import Claim
 from connectors.pulling import run as pull_all
 from connectors.snapshots import asking
 from connectors.snapshots import run as running
+from connectors.snapshots.beside import room
 from connectors.snapshots.record import Asked, CutRecord, Recorder, Snapshot, folder_of, load, names, read
 from connectors.snapshots.run import take
 from connectors.snapshots.schedule import Cut, Schedule, one_cut
@@ -156,6 +158,21 @@ def test_what_is_on_kafka_of_an_answer_that_breaks_off_is_counted_though_the_sch
         known = record.schools["wonde", school]
         assert (known.marks, known.pages, known.held, known.in_part) == (2, 1, None, True)
         assert ids(read_topic(MIS, urns[school])) == ["A900001", "A900002"]
+
+
+def test_there_is_room_for_as_many_slow_schools_as_the_process_may_open_files_once_its_limit_is_raised() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1_024), hard))
+        found = room(at_once=32, sources=1)
+        may_open = min(hard if hard != resource.RLIM_INFINITY else 65_536, 65_536)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == may_open
+        assert found == max(64, min(10_000, may_open - 256 - 64))
+        assert room(at_once=1_024, sources=1_000) >= 64, (
+            "more places than files: some are left for the slow all the same"
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_an_answer_after_the_deadline_is_late_and_all_of_it_is_taken(

@@ -256,7 +256,7 @@ class _Rehearsal:
             if following is not None:
                 self._wait_for(cut, following)
         self.commands.remove(taking)
-        taking.wait(_PATIENCE_S)
+        taking.wait(self.plan.deadline + _PATIENCE_S)  # late answers to the last cut are waited for as long again
 
     def _begin_hour(self, number: int, at: datetime) -> None:
         self.server.begin(self.hours[number], at)
