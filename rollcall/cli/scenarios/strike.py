@@ -51,6 +51,8 @@ _PATIENCE_S = 300.0
 _PUPILS_A_SECOND = 1_000
 #: So long before a cut its hour begins (s).
 _BEFORE_S = 0.4
+#: How often it is asked whether everything is taken in (s).
+_LOOK_S = 0.25
 #: How far before its last answer a school is asked what changed (s): its clock is ours, and an hour is of seconds.
 _OVERLAP_S = 2
 #: Schools asked at the same time, at least: of a small estate more than are in trouble, or the rest waits for the
@@ -235,7 +237,8 @@ class _Rehearsal:
         self._begin_hour(0, now())  # the process may be there only when its first cut begins
         taking = self.start("snapshot", *order)
         wait_until("the snapshot", lambda: (folder_of(self.settings, NAME) / "plan.json").exists(), _PATIENCE_S)
-        self.cuts = load(self.settings, NAME).schedule.cuts
+        schedule = load(self.settings, NAME).schedule
+        self.cuts = schedule.cuts
         for number, cut in enumerate(self.cuts):
             if number:
                 self._begin_hour(number, cut.at)
@@ -249,12 +252,13 @@ class _Rehearsal:
                 taking = self.start("snapshot-again", *order)
             patience = self.plan.every + _PATIENCE_S
             wait_until(f"the end of {cut.label}", self._over(cut), patience, self.commands, look)
-            following = self.cuts[number + 1] if number + 1 < len(self.cuts) else None
-            # What came in time is taken in before anybody is late: one batch of both would be known at one instant.
-            self._taken_in(cut, following)
+            # What came in time is taken in before the slow are late: a batch of both would be known at one instant. But
+            # they need time to answer, and where the machine is slow, others come late all the while.
+            closes = schedule.closes(cut)
+            self._taken_in(now() + (closes - now()) / 2)
             self.hours[number].late.set()
-            if following is not None:
-                self._wait_for(cut, following)
+            if number + 1 < len(self.cuts):
+                self._wait_for(self.cuts[number + 1], cut)
         self.commands.remove(taking)
         taking.wait(self.plan.deadline + _PATIENCE_S)  # late answers to the last cut are waited for as long again
 
@@ -262,27 +266,30 @@ class _Rehearsal:
         self.server.begin(self.hours[number], at)
         self.estate.advance(number)
 
-    def _taken_in(self, cut: Cut, following: Cut | None) -> None:
-        """Wait until what came of a cut is taken in. Raises StackError when the next one begins before."""
-
-        def check() -> None:
+    def _taken_in(self, until: datetime) -> bool:
+        """Wait until all that came is taken in, or until an instant; whether it is."""
+        while self.gauge.taken().waiting:
             self.check()
-            if following is not None and now() > following.at:
-                waiting = self.gauge.taken().waiting
-                raise _too_short(f"{waiting:,} pages of {cut.label} were not taken in when {following.label} began")
+            if now() > until:
+                return False
+            time.sleep(_LOOK_S)
+        return True
 
-        self.gauge.drain(self.plan.patience, check)
-
-    def _wait_for(self, cut: Cut, following: Cut) -> None:
-        """Until shortly before the next cut. Raises StackError when a school that can answer has not by then: who was
-        in which trouble at which of the two, nobody could say."""
-        time.sleep(max(0.0, (following.at - now()).total_seconds() - _BEFORE_S))
-        trouble = self.hours[self.cuts.index(cut)].of
-        schools = self._record(cut).schools
+    def _wait_for(self, cut: Cut, before: Cut) -> None:
+        """Until shortly before a cut. Raises StackError when a school that can answer at the cut before it has not by
+        then, or what came is not taken in: who was in which trouble at which of the two, nobody could say."""
+        taken_in = self._taken_in(cut.at)
+        time.sleep(max(0.0, (cut.at - now()).total_seconds() - _BEFORE_S))
+        trouble = self.hours[self.cuts.index(before)].of
+        schools = self._record(before).schools
         able = [one for (_, school), one in schools.items() if trouble.get(school) in (None, "dies", "slow")]
         left = sum(one.outcome is None for one in able)
-        if left or now() > following.at:
-            raise _too_short(f"{left:,} of {len(able):,} schools that can answer had not when {following.label} began")
+        if left or not taken_in or now() > cut.at:
+            raise StackError(
+                f"when {cut.label} began, {left:,} of {len(able):,} schools that can had not answered at {before.label}"
+                f"{'' if taken_in else ', and what came was not taken in'}: "
+                "this machine wants fewer --schools, or a longer --every and --deadline"
+            )
 
     def _order(self) -> list[str]:
         """The command, and its cuts: they begin when the process is there, and all lie on one day."""
@@ -348,10 +355,6 @@ class _Rehearsal:
         rebuilt = verify(self.client)
         cuts = [{**coverage(snapshot, record), "answered_after_s": _pace(record)} for record in snapshot.cuts]
         return Found(judgement, cuts, account.gap, sum(one.rows for one in rebuilt.differences), 1, 0.0)
-
-
-def _too_short(what: str) -> StackError:
-    return StackError(f"{what}: this machine wants fewer --schools, or a longer --every and --deadline")
 
 
 def _pace(record: CutRecord) -> list[float]:
