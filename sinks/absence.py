@@ -49,6 +49,8 @@ _BREAKDOWN = "YTD"
 #: Weeks that are read from the marks cost several times what packed ones do, and each is named in the question: the
 #: share and the number of them up to which packed weeks are worth it.
 _FEW, _MANY = 0.25, 5_000
+#: Small tables are joined to the weeks in the order that stands there: to look for another costs a fifth of the answer.
+_AS_WRITTEN = {"query_plan_optimize_join_order_limit": 0}
 _WITHOUT = {"trust": "in no trust", "year-group": "not on roll"}
 
 
@@ -186,7 +188,9 @@ def ask(client: Client, name: str, parameters: dict[str, Any], at: datetime | No
         changed, weeks = stale(client, first, last, parameters["urns"], parameters["las"])
         if len(changed) <= min(weeks * _FEW, _MANY):
             statement = of_enrolments(name, of_weeks=True, begun=parameters["last"] >= parameters["today"])
-            return client.query(statement, parameters={**parameters, "stale": changed}).result_rows
+            return client.query(
+                statement, parameters={**parameters, "stale": changed}, settings=_AS_WRITTEN
+            ).result_rows
     return client.query(of_enrolments(name), parameters=parameters).result_rows
 
 
