@@ -56,6 +56,8 @@ TOPIC = "attendance.mis.v1"
 OVERLAP = timedelta(minutes=2)
 #: Marks of one message at most: a page of a source that gives more is sent in parts.
 _MARKS_A_MESSAGE = 1_000
+#: How long the acknowledgement of a message is still waited for when its pull is given up (s).
+_SETTLING_SECONDS = 5.0
 
 Outcome = Literal["pulled", "incomplete", "stopped", "failed"]
 What = Literal["all", "roster", "marks"]
@@ -129,14 +131,22 @@ class Runner:
         snapshot: the cut that its pages are for, `<name>/<cut>`. tick: the instant that the pulls are named after, when
         somebody asked for them (the same again has the same id then); else the one they begin at. held: with a window,
         by source id, what was said of these days before; it is brought up to date. Raises nothing for a source that
-        fails, or whose state cannot be read or kept: its `Pulled` says so.
+        fails, or whose state cannot be read or kept: its `Pulled` says so. Cancelled, `done` is told of the pulls that
+        are given up by it: they are incomplete, and say how much of them is on Kafka.
         """
 
         async def one(source: Source) -> Pulled:
-            async with self._gate:
-                pull_of = _Asked(window, what, snapshot, tick, (held or {}).get(source.id))
-                pulled = await self._pull_and_report(source, pull_of)
-            done(pulled)
+            pulled = Pulled(source)
+            try:
+                async with self._gate:
+                    await self._pull_and_report(
+                        pulled, _Asked(window, what, snapshot, tick, (held or {}).get(source.id))
+                    )
+            except asyncio.CancelledError:
+                pulled.outcome, pulled.why = "incomplete", "given up"
+                raise
+            finally:
+                done(pulled)
             return pulled
 
         async with asyncio.TaskGroup() as group:
@@ -145,14 +155,14 @@ class Runner:
             self._age.tell(self._now())
         return [task.result() for task in tasks]
 
-    async def _pull_and_report(self, source: Source, asked: _Asked) -> Pulled:
-        pulled = Pulled(source)
+    async def _pull_and_report(self, pulled: Pulled, asked: _Asked) -> None:
+        source = pulled.source
         name, window, what = self._connector.name, asked.window, asked.what
         try:
             state = self._state.load(source.id)
             if state.stopped is not None and state.credential == source.credential:
                 pulled.outcome, pulled.why = "stopped", state.stopped
-                return pulled
+                return
             if state.cursor is not None:
                 self._age.met(source.id, state.cursor)
             pull = self._begin(source, state, asked)
@@ -189,7 +199,6 @@ class Runner:
         except Exception as error:
             pulled.outcome, pulled.why = "failed", f"unforeseen: {type(error).__name__}; the log says where"
             log.error("pull_broken", connector=name, school=source.id, urn=source.urn, exc_info=error)
-        return pulled
 
     def _stop(self, pulled: Pulled) -> None:
         """Remember that the source refused us, so that it is left alone until its secret is another one."""
@@ -301,7 +310,19 @@ class Runner:
         log.error("records_unreadable", school=pull.source.id, records=len(said.refused), why=why, kept=kept)
 
     async def _publish_page(self, pull: Pull, record: dict[str, Any], pulled: Pulled) -> None:
-        await self._deliver(pull.source, TOPIC, str(pull.source.urn), record)
+        """Given up meanwhile, it is counted all the same if Kafka has it: what was handed over cannot be taken back."""
+        delivery = asyncio.ensure_future(self._deliver(pull.source, TOPIC, str(pull.source.urn), record))
+        try:
+            await asyncio.shield(delivery)
+        except asyncio.CancelledError:
+            settled, _ = await asyncio.wait({delivery}, timeout=_SETTLING_SECONDS)
+            if settled and not delivery.cancelled() and delivery.exception() is None:
+                self._count(record, pulled)
+            delivery.add_done_callback(lambda one: one.cancelled() or one.exception())  # whatever it is, nobody waits
+            raise
+        self._count(record, pulled)
+
+    def _count(self, record: dict[str, Any], pulled: Pulled) -> None:
         metrics.CONNECTOR_PAGES.labels(connector=self._connector.name, outcome="published").inc()
         pulled.pages += 1
         pulled.marks += len(record["marks"])

@@ -108,6 +108,12 @@ ARCHIVE_LOST_MESSAGES = Counter(
     "Offsets that Kafka had deleted before they were archived: by its retention, or for an erasure.",
 )
 
+# --- packed weeks -----------------------------------------------------------------------------------------------------
+WEEKS_PACKED = Counter("rollcall_weeks_packed_total", "Weeks of schools packed, first and again, for absence to read.")
+WEEKS_PACKED_AT = Gauge(
+    "rollcall_weeks_packed_timestamp_seconds", "When a run over all weeks ended last; 0: none has since the start."
+)
+
 # --- the agents -------------------------------------------------------------------------------------------------------
 KIOSK_EVENTS = Counter(
     "rollcall_kiosk_events_total",
@@ -170,6 +176,8 @@ ALL: tuple[Metric, ...] = (
     ARCHIVED_MESSAGES,
     ARCHIVED_BYTES,
     ARCHIVE_LOST_MESSAGES,
+    WEEKS_PACKED,
+    WEEKS_PACKED_AT,
     KIOSK_EVENTS,
     ALERTS,
     PULL_REQUESTS,

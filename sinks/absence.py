@@ -2,7 +2,9 @@
 
 An enrolment (school and pupil, rule 20) is persistently absent when it was absent for a tenth of its possible sessions
 or more, severely when for a half; of nothing possible it is none. Sums, thresholds and bands are made in one piece of
-SQL (absence_enrolments.sql) that published files and returns use too. Basis: statutory.
+SQL (absence_enrolments.sql) that published files and returns use too. Basis: statutory. Of the present the sums are
+made of packed weeks where these stand (sinks/weeks.py), and of the marks one by one elsewhere and of the past: the same
+sums.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from rollcall.errors import UsageError
 from sinks.as_at import Known, known
 from sinks.reports import YEAR_GROUPS, percent
 from sinks.statements import load
+from sinks.weeks import stale
 
 __all__ = [
     "BANDS",
@@ -30,6 +33,7 @@ __all__ = [
     "Grouping",
     "Line",
     "absence_report",
+    "ask",
     "check",
     "of_enrolments",
     "parameters",
@@ -42,6 +46,11 @@ GROUPINGS: tuple[str, ...] = get_args(Grouping)
 BANDS: tuple[str, ...] = (*(f"{low}-{low + 5}" for low in range(0, 50, 5)), "50+")
 #: Excluded days of a period are those of a year to date.
 _BREAKDOWN = "YTD"
+#: Weeks that are read from the marks cost several times what packed ones do, and each is named in the question: the
+#: share and the number of them up to which packed weeks are worth it.
+_FEW, _MANY = 0.25, 5_000
+#: Small tables are joined to the weeks in the order that stands there: to look for another costs a fifth of the answer.
+_AS_WRITTEN = {"query_plan_optimize_join_order_limit": 0}
 _WITHOUT = {"trust": "in no trust", "year-group": "not on roll"}
 
 
@@ -139,10 +148,7 @@ def absence_report(
     check(by)
     left_out = sorted(excluded_days(asked.first, asked.last, breakdown=_BREAKDOWN))
     there = sorted(excluded_places(asked.first, asked.last, _BREAKDOWN))
-    rows = client.query(
-        of_enrolments("report_absence"),
-        parameters={**parameters(asked, left_out, there, at), "by": by or "all"},
-    ).result_rows
+    rows = ask(client, "report_absence", {**parameters(asked, left_out, there, at), "by": by or "all"}, at)
     totals = [_line("", "total", counts) for is_total, _, _, *counts in rows if is_total]
     lines = [
         _line(key, label or _WITHOUT.get(by or "", "not known"), counts)
@@ -172,10 +178,31 @@ def statements() -> tuple[str, ...]:
     return (of_enrolments("report_absence"),)
 
 
-def of_enrolments(name: str) -> str:
-    """A statement that reads `{enrolments}` (the sums, thresholds and band of each) or `{sessions}` (their marks)."""
+def ask(client: Client, name: str, parameters: dict[str, Any], at: datetime | None = None) -> Sequence[Sequence[Any]]:
+    """The rows of a statement that reads `{enrolments}`. `parameters`: as `parameters` gives them, and its own.
+
+    Of the present (`at` None) out of weeks, unless so many have changed since they were made that marks cost less.
+    """
+    if at is None:
+        first, last = (date.fromisoformat(parameters[name]) for name in ("first", "last"))
+        changed, weeks = stale(client, first, last, parameters["urns"], parameters["las"])
+        if len(changed) <= min(weeks * _FEW, _MANY):
+            statement = of_enrolments(name, of_weeks=True, begun=parameters["last"] >= parameters["today"])
+            return client.query(
+                statement, parameters={**parameters, "stale": changed}, settings=_AS_WRITTEN
+            ).result_rows
+    return client.query(of_enrolments(name), parameters=parameters).result_rows
+
+
+def of_enrolments(name: str, of_weeks: bool = False, begun: bool = True) -> str:
+    """A statement that reads `{enrolments}` (the sums, thresholds and band of each) or `{sessions}` (their marks).
+
+    `of_weeks`: the sums out of packed weeks; `begun`: and some of the dates may not be over.
+    """
     text = load(name).replace("{enrolments}", load("absence_enrolments"))
-    return text.replace("{sessions}", load("absence_sessions"))
+    text = text.replace("{pupils}", load("absence_weeks" if of_weeks else "absence_pupils"))
+    text = text.replace("{begun}", load("absence_begun" if begun else "absence_over"))
+    return text.replace("{packed}", load("weeks_packed")).replace("{sessions}", load("absence_sessions"))
 
 
 def parameters(

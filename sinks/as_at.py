@@ -32,11 +32,11 @@ from sinks.statements import load, split
 __all__ = ["NO_PAST", "Known", "known", "opened", "settled", "sweep"]
 
 #: Tables of which no past is told: how far workers and loaders are, and what keeps its newest rows only (the crosswalk:
-#: a pair once given keeps its pupil, but whether it is ambiguous is said of now).
+#: a pair once given keeps its pupil, but whether it is ambiguous is said of now), or packs what stands now.
 NO_PAST = frozenset(
     {
         "access_scope", "crosswalk", "epoch_claim", "erased_mark", "erasure", "ledger", "message_archive",
-        "message_withheld", "quarantine_message", "reference_position", "schema_migration", "touched",
+        "message_withheld", "pupil_week", "quarantine_message", "reference_position", "schema_migration", "touched",
     }
 )  # fmt: skip
 #: Knowledge time is fixed before the row that tells of it stands: by a worker at most its session timeout (10 s), by

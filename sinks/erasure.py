@@ -109,7 +109,7 @@ def erase(
             client.command(load("erase_counts"), parameters=asked, settings=_WHOLE)
             derive_counts(client, [batch])
             client.command("ALTER TABLE touched DELETE WHERE batch = {batch:UInt64}", parameters=asked, settings=_WHOLE)
-        erased[table] = _delete(client, table, _about(tables[table]), asked)
+        erased[table] = _delete(client, table, " OR ".join(tables[table]), asked)
     sweep(client, timedelta(0))  # copies that answer as at a past instant at this moment, or were left behind
     return {table: rows for table, rows in erased.items() if rows}
 
@@ -118,7 +118,7 @@ def remains(client: Client, pupil_id: int, named: Mapping[int, Set[tuple[str, st
     """Rows that still say something about the pupil, by table; empty when nothing does."""
     asked = {"pupil": pupil_id}
     found = {
-        table: _count(client, table, _about(columns), asked) for table, columns in _tables(client).items()
+        table: _count(client, table, " OR ".join(about), asked) for table, about in _tables(client).items()
     }  # fmt: skip
     for urn, references in named.items():
         for scheme, ref in references:
@@ -140,11 +140,8 @@ def record(client: Client, kind: str, reason: str, before: date, rows: Mapping[s
 
 
 def _tables(client: Client) -> dict[str, list[str]]:
-    return {str(table): list(columns) for table, columns in client.query(load("erase_columns")).result_rows}
-
-
-def _about(columns: Sequence[str]) -> str:
-    return " OR ".join(f"{column} = {{pupil:UInt64}}" for column in columns)
+    """Table -> conditions, one of which a row about the pupil meets."""
+    return {str(table): list(about) for table, about in client.query(load("erase_columns")).result_rows}
 
 
 def _receipts(client: Client, reasserted: Sequence[int]) -> int:

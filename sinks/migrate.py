@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from uuid import uuid4
@@ -133,24 +133,28 @@ def migrate(client: Client, database: str, migrations: Sequence[Migration] | Non
     client.command(load("migration_table"))
     applied = _applied(client, database)
     _refuse_drift(migrations, applied)
-    done: list[str] = []
-    skipped: list[str] = []
-    for migration in migrations:
-        if migration.number in applied:
-            continue
-        if not _takes(client, migration):
-            skipped.append(migration.name)
-            continue
-        _apply(client, migration)
-        done.append(migration.name)
+    wanted = [one for one in migrations if one.number not in applied]
+    skipped = {one.number for one in wanted if one.needs_access_management and not _takes(client, one)}
+    pending = [one for one in wanted if one.number not in skipped]
+    done: list[Migration] = []
+    run = str(uuid4())
+    # Together, for each insert is an fsync: who is killed between the two applies some once more, which is harmless.
+    _remember(client, pending, run, "begun")
+    try:
+        for migration in pending:
+            _apply(client, migration, run)
+            done.append(migration)
+    except BaseException:
+        with suppress(DriverError):  # what went wrong first is what must be said
+            _remember(client, done, run, "applied")
+        raise
+    _remember(client, done, run, "applied")
     if migrations == committed_ones:
         seed(client)
-    return Outcome(tuple(done), tuple(skipped))
+    return Outcome(tuple(one.name for one in done), tuple(one.name for one in wanted if one.number in skipped))
 
 
-def _apply(client: Client, migration: Migration) -> None:
-    run = str(uuid4())
-    _remember(client, migration, run, "begun")
+def _apply(client: Client, migration: Migration, run: str) -> None:
     for statement in migration.statements(client.database or ""):
         try:
             client.command(statement)
@@ -160,13 +164,14 @@ def _apply(client: Client, migration: Migration) -> None:
             raise ClickHouseError(
                 f"migration {migration.name} failed at `{' '.join(statement.split())[:80]}`: {error}", error.code
             ) from error
-    _remember(client, migration, run, "applied")
 
 
-def _remember(client: Client, migration: Migration, run: str, state: str) -> None:
+def _remember(client: Client, migrations: Sequence[Migration], run: str, state: str) -> None:
+    if not migrations:
+        return
     client.insert(
         "schema_migration",
-        [[migration.number, migration.name, migration.checksum, run, state]],
+        [[one.number, one.name, one.checksum, run, state] for one in migrations],
         column_names=["number", "name", "checksum", "run", "state"],
         settings={"async_insert": 0},
     )

@@ -220,10 +220,9 @@ def _add_pupils(
     alike: dict[frozenset[date], set[_Area]] = {}
     for area, _ in year:
         alike.setdefault(_excluded(area, "YTD", begin, asked.last), set()).add(area)
-    pupils = absence.of_enrolments("publish_pupils")
     for excluded, areas in alike.items():
         parameters = absence.parameters(absence.Asked(begin, asked.last, asked.las), excluded, at=at)
-        for la_code, phase, *counts in client.query(pupils, parameters=parameters).result_rows:
+        for la_code, phase, *counts in absence.ask(client, "publish_pupils", parameters, at):
             for area in areas.intersection(_above(authorities[la_code], asked.las)):
                 for kind in (phase, TOTAL):
                     year[area, kind].pupils += counts[0]

@@ -326,7 +326,9 @@ class Worker:
     def _take(self, consumer: Consumer, assignment: Assignment, records: list[Record]) -> None:
         """Steps 2 and 3: PENDING, and the walk of the marks; then the batch goes to the writing thread."""
         started = time.perf_counter()
-        self._last_ingested_ms = max(int(time.time() * 1000), assignment.last_ingested_ms, self._last_ingested_ms)
+        # Never the same twice, whatever the clock does: a mark that takes another's place raises its session's version.
+        before = max(assignment.last_ingested_ms, self._last_ingested_ms)
+        self._last_ingested_ms = max(int(time.time() * 1000), before + 1)
         batch = Batch.cut(records, self._next, self._last_ingested_ms)
         batch.set_epochs(assignment.guard.epochs)
         pending = assignment.pipeline.begin(

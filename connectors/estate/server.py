@@ -60,6 +60,8 @@ class _Listening(ThreadingHTTPServer):
     """A thread for each connection."""
 
     daemon_threads = True
+    #: Of a large estate many hundred come at once; beyond the default of 5 they would be put off for a second each.
+    request_queue_size = 1_024
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is nothing to write down; anything else is."""

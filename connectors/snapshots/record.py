@@ -80,6 +80,11 @@ class Asked:
         """Whether its whole day is on Kafka, by this cut's pages or with those of cuts before."""
         return self.outcome in ("answered", "late")
 
+    @property
+    def in_part(self) -> bool:
+        """Whether some of its day may be on Kafka by this cut, and not the whole: it broke off, or the process died."""
+        return not self.has_answered and (self.pages > 0 or (self.asked_at is not None and self.outcome is None))
+
 
 @dataclass(slots=True)
 class CutRecord:

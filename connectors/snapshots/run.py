@@ -6,7 +6,8 @@
   could not be read, or is of another address or URN than then, is read whole at the next cut.
 
 - Sources are asked side by side, so many schools of each at once. A school that is slow gives its place to the next
-  after a while and goes on beside the others: neither its slowness, its failure nor its silence delays them.
+  after a while and goes on beside the others: neither its slowness, its failure nor its silence delays them. More than
+  there is room for are asked again behind all others (`connectors.snapshots.beside`).
 - Whoever has not answered by the deadline is late, and is listened to until the next cut begins; then it is given up.
 - Everything that happens is written down as it happens (`connectors.snapshots.record`). Killed and started again, the
   same snapshot goes on in the cut that is open and asks those that have not answered; cuts gone by stay missed.
@@ -30,7 +31,8 @@ from connectors.files import Claim, claimed
 from connectors.held import HeldFolder
 from connectors.pulling import parts_of
 from connectors.runner import OVERLAP
-from connectors.snapshots.asking import BESIDE, Answers, Asking, ended, slow
+from connectors.snapshots.asking import Answers, Asking, ended, slow
+from connectors.snapshots.beside import Beside, room
 from connectors.snapshots.record import CutRecord, Recorder, folder_of, load, read, save_plan
 from connectors.snapshots.schedule import Cut, Schedule, differing
 from connectors.source_pulls import (
@@ -68,11 +70,12 @@ async def take(
     *,
     at_once: int = AT_ONCE,
     overlap: timedelta = OVERLAP,
+    beside: int | None = None,
     told: Callable[[CutRecord], None] = lambda _record: None,
 ) -> list[CutRecord]:
     """Take the snapshot from now to its end, and return its cuts. `told` is told of a cut when it is over, when it has
     closed with other answers than it had then, and when it was missed. overlap: how far before its last answer a school
-    is asked what changed.
+    is asked what changed. beside: how many slow schools may go on beside the others; None: as there is room.
 
     Raises UsageError when there is a snapshot of this name and it is another one, or another process takes it;
     ConfigError when the file of sources, the key for UPNs or what was written before cannot be read.
@@ -82,9 +85,10 @@ async def take(
             raise UsageError(f"another process takes the snapshot {schedule.name} already")
         _keep(settings, schedule)
         file = SourcesFile(settings.sources_file)
-        file.chosen(schedule.sources)
+        sources = file.chosen(schedule.sources)
         with parts_of(settings, file) as parts:
-            taking = _Taking(schedule, parts, at_once, overlap, told, claims)
+            slow_ones = Beside(room(at_once, len(sources)) if beside is None else beside)
+            taking = _Taking(schedule, parts, at_once, overlap, slow_ones, told, claims)
             try:
                 for cut in schedule.cuts:
                     await taking.cut(cut)
@@ -115,6 +119,7 @@ class _Taking:
     parts: Parts
     at_once: int
     overlap: timedelta
+    beside: Beside
     told: Callable[[CutRecord], None]
     claims: ExitStack
     _pulls: dict[str, SourcePulls] = field(default_factory=dict)
@@ -204,7 +209,7 @@ class _Taking:
         slow_after = slow(self.at_once, definition.requests_a_second * (pulls.share or 1.0))
         of = f"{definition.make} {definition.base_url} {sorted(definition.options.items())}"
         kept = HeldFolder(folder_of(self.parts.settings, self.schedule.name) / "held" / name)
-        asking = Asking(pulls, self.schedule, cut, recorder, self._before, kept, of, slow_after)
+        asking = Asking(pulls, self.schedule, cut, recorder, self._before, kept, of, slow_after, self.beside)
         await asking.all(left, self.at_once)
 
     def _opened(self, name: str) -> SourcePulls:
@@ -213,7 +218,7 @@ class _Taking:
         if name not in self._pulls:
             if not self.claims.enter_context(Claim(snapshot_runs(settings, name))):
                 raise ConfigError(f"another snapshot pulls {name} already")
-            day, most = self.schedule.day, self.at_once + BESIDE
+            day, most = self.schedule.day, self.at_once + self.beside.most
             plan = Plan("marks", Window(day, day), most, self.overlap, today=self.schedule.today)
             self._pulls[name] = SourcePulls(name, self.parts, plan)
         share = 1.0

@@ -55,6 +55,7 @@ GROUPS: tuple[str, ...] = (
     "quarantine",
     "reconcile",
     "verify",
+    "weeks",
     "archive",
     "erase",
     "access",

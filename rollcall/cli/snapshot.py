@@ -61,6 +61,14 @@ def run(
         datetime | None, typer.Option(help="The session date that is read.", formats=_DAY, show_default="today")
     ] = None,
     at_once: Annotated[int, typer.Option(help="Schools of a source asked at the same time.", min=1, max=1024)] = 32,
+    beside: Annotated[
+        int | None,
+        typer.Option(
+            help="Slow schools that go on beside those; of more, the longest waiting is asked again behind all others.",
+            min=1,
+            show_default="as many connections as the process may open",
+        ),
+    ] = None,
     whole: Annotated[
         bool, typer.Option("--whole", help="Read everything at each cut: the same as --whole-every 1.")
     ] = False,
@@ -118,7 +126,8 @@ def run(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service is stopped like a person stops it
     try:
-        asyncio.run(take(settings, schedule, at_once=at_once, overlap=timedelta(seconds=overlap), told=told))
+        reach = timedelta(seconds=overlap)
+        asyncio.run(take(settings, schedule, at_once=at_once, overlap=reach, beside=beside, told=told))
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on from here", err=True)
         raise typer.Exit(1) from None
@@ -231,7 +240,7 @@ def diff(
 
 
 def rehearse(
-    schools: Annotated[int, typer.Option(min=8, help="Schools of the estate.")] = 12,
+    schools: Annotated[int, typer.Option(min=10, help="Schools of the estate.")] = 12,
     pupils: Annotated[int, typer.Option(min=100, help="Pupils, over all schools.")] = 1_200,
     cuts: Annotated[int, typer.Option(min=3, max=4, help="Cuts, an hour apart in the estate's day.")] = 3,
     whole: Annotated[bool, typer.Option("--whole", help="Read everything at each cut, not only what changed.")] = False,
@@ -245,13 +254,20 @@ def rehearse(
             help="Of 20 schools 3 are closed and say so (Y4), and 1 is offline until the last cut, which is noon.",
         ),
     ] = False,
+    one_in: Annotated[
+        int, typer.Option(min=8, help="Of so many schools one is in each of seven kinds of trouble at each cut.")
+    ] = 50,
+    beside: Annotated[
+        int | None, typer.Option(min=1, help="As of `snapshot run`.", show_default="as there is room")
+    ] = None,
     home: Annotated[
         Path | None, typer.Option(help="Folder for the stack, kept afterwards.", show_default="one that is removed")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rehearse a strike day on a stack of its own: schools that fail, refuse, are slow or silent, kill -9 of the
-    snapshot in the middle of a cut, and everything held against what the simulated estate knows.
+    """Rehearse a strike day on a stack of its own: schools that fail, refuse, are slow, silent, or break off in the
+    middle of an answer, kill -9 of the snapshot in the middle of a cut, and everything held against what the simulated
+    estate knows.
 
     Leaves with 1 when coverage, differences, history or receipts are not what they must be.
     """
@@ -265,7 +281,7 @@ def rehearse(
 
     folder = home or Path(tempfile.mkdtemp(prefix="rollcall-strike-"))
     times = _seconds("--every", every), _seconds("--deadline", deadline)
-    plan = Plan(folder, schools, pupils, cuts, *times, seed, snow, whole)
+    plan = Plan(folder, schools, pupils, cuts, *times, seed, snow, whole, one_in, beside)
     with Bars(Console(stderr=True), quiet=as_json) as bars:
         found = rehearse_on(plan, bars)
     if home is None and found.equal:

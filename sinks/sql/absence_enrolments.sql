@@ -1,6 +1,6 @@
 -- Enrolments (school and pupil, rule 20) with at least one possible session in a span of dates: possible and absent sessions, whether
 -- persistently or severely absent and in which band, as integers (rule 19). A part of publish_pupils.sql, report_absence.sql and
--- report_returns_severe.sql; read by sinks/absence.py. Filled in: sessions, absence_sessions.sql, which has the parameters.
+-- report_returns_severe.sql; read by sinks/absence.py. Filled in: pupils, absence_pupils.sql or the same out of weeks, absence_weeks.sql.
 -- An enrolment's place is the school's on the last day that counts, and las names such places.
 SELECT
     p.urn AS urn, p.pupil_id AS pupil_id, p.year_group AS year_group, p.possible AS possible, p.absent AS absent,
@@ -10,13 +10,6 @@ SELECT
     s.school_name AS school_name, s.la_code AS la_code, s.la_name AS la_name, s.region_code AS region_code, s.region_name AS region_name,
     s.trust_id AS trust_id, s.trust_name AS trust_name, s.phase AS phase
 FROM
-(
-    SELECT
-        urn, pupil_id, min(session_date) AS first_day, max(session_date) AS last_day, argMax(year_group, session_date) AS year_group,
-        sum(is_possible) AS possible, sum(is_possible AND NOT is_attendance) AS absent
-    FROM ({sessions})
-    GROUP BY urn, pupil_id
-    HAVING possible > 0
-) AS p
+({pupils}) AS p
 ASOF LEFT JOIN schools AS s ON s.urn = p.urn AND s.valid_from <= p.last_day
 WHERE empty({las:Array(String)}) OR s.la_code IN {las:Array(String)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from connectors.files import Claim
 from connectors.pulling import run as pull_all
 from connectors.snapshots import asking
 from connectors.snapshots import run as running
+from connectors.snapshots.beside import room
 from connectors.snapshots.record import Asked, CutRecord, Recorder, Snapshot, folder_of, load, names, read
 from connectors.snapshots.run import take
 from connectors.snapshots.schedule import Cut, Schedule, one_cut
@@ -29,7 +31,7 @@ from rollcall.errors import ConfigError, UsageError
 from rollcall.settings import Settings
 from tests.connectors.conftest import ReadTopic, wait_until
 from tests.connectors.installation import MARKS, command, define, environment, words
-from tests.connectors.mis import FakeWonde, Trouble, mark
+from tests.connectors.mis import TOKEN, FakeWonde, Trouble, mark
 from tests.connectors.puller import CODES, MIS, SESSIONS, ids
 
 DAY = date(2025, 9, 10)
@@ -69,6 +71,13 @@ def outcomes(record: CutRecord) -> dict[str, str | None]:
 
 def only(school: str) -> str:
     return f"{school}/attendance/session"
+
+
+def breaks_off(town: FakeWonde, school: str, trouble: Trouble) -> list[Trouble]:
+    """The school has five marks, gives two pages of two, and then this; what the puller holds back is the second."""
+    town.held[only(school)] = [mark(number) for number in range(1, 6)]
+    let_in = {"Authorization": f"Bearer {TOKEN}"}
+    return [*(town.answer(only(school), {"cursor": place}, let_in) for place in ("0", "2")), trouble]
 
 
 def test_every_school_is_read_whole_for_the_day_and_its_pages_carry_the_cut(
@@ -119,17 +128,51 @@ def test_refusal_trouble_and_silence_of_some_hold_up_none_of_the_others(
     assert record.over_at == record.cut.at + timedelta(seconds=4)
 
 
-def test_of_too_many_silent_schools_the_one_that_has_taken_longest_is_given_up(
-    here: Settings, urns: dict[str, int], town: FakeWonde, monkeypatch: pytest.MonkeyPatch
+def test_of_more_slow_schools_than_there_is_room_for_the_longest_waiting_is_asked_again_behind_all_others(
+    here: Settings, urns: dict[str, int], town: FakeWonde, monkeypatch: pytest.MonkeyPatch, read_topic: ReadTopic
 ) -> None:
-    monkeypatch.setattr(asking, "_SLOW_SECONDS", 2.0)
-    monkeypatch.setattr(asking, "BESIDE", 1)
-    town.trouble[only("A1")] = [Trouble(silent=60.0)]
-    town.trouble[only("A2")] = [Trouble(silent=6.0)]
-    record = taken(here, snapshot(seconds=30.0), at_once=1)
-    assert outcomes(record) == {"A1": "silent", "A2": "answered", "A3": "answered", "A4": "answered"}
-    assert record.over_at is not None
-    assert record.over_at < record.cut.at + timedelta(seconds=30)
+    """A1 gives way to A2 in the middle of its answer; of what it had said some may be gone when it is asked again."""
+    monkeypatch.setattr(asking, "_SLOW_SECONDS", 0.7)
+    town.trouble[only("A1")] = breaks_off(town, "A1", Trouble(silent=60.0))
+    town.held["A1/deletions"] = [{"id": "A900009", "type": "attendance/session"}]
+    town.trouble[only("A2")] = [Trouble(silent=2.0)]
+    record = taken(here, snapshot(seconds=30.0), at_once=1, beside=1)
+    assert outcomes(record) == dict.fromkeys(OTHERS, "answered")
+    asked = [path.split("/")[0] for path, _ in town.asked if path.endswith("attendance-codes")]
+    assert asked[:5] == ["A1", "A2", "A3", "A4", "A1"]
+    first, *again = read_topic(MIS, urns["A1"])
+    assert (ids([first]), first["last_page"]) == (["A900001", "A900002"], False), "what Kafka has stays"
+    assert [page["last_page"] for page in again] == [False, False, False, True]
+    assert {page["pull_id"] for page in again} != {first["pull_id"]}
+    assert again[-1]["deletions"] == ["A900009"]
+
+
+def test_what_is_on_kafka_of_an_answer_that_breaks_off_is_counted_though_the_school_has_not_answered(
+    here: Settings, urns: dict[str, int], town: FakeWonde, read_topic: ReadTopic
+) -> None:
+    town.trouble[only("A1")] = breaks_off(town, "A1", Trouble(410))
+    town.trouble[only("A2")] = breaks_off(town, "A2", Trouble(silent=60.0))
+    record = taken(here, snapshot(seconds=2.0))
+    assert outcomes(record) == {"A1": "failed", "A2": "silent", "A3": "answered", "A4": "answered"}
+    for school in ("A1", "A2"):
+        known = record.schools["wonde", school]
+        assert (known.marks, known.pages, known.held, known.in_part) == (2, 1, None, True)
+        assert ids(read_topic(MIS, urns[school])) == ["A900001", "A900002"]
+
+
+def test_there_is_room_for_as_many_slow_schools_as_the_process_may_open_files_once_its_limit_is_raised() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1_024), hard))
+        found = room(at_once=32, sources=1)
+        may_open = min(hard if hard != resource.RLIM_INFINITY else 65_536, 65_536)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == may_open
+        assert found == max(64, min(10_000, may_open - 256 - 64))
+        assert room(at_once=1_024, sources=1_000) >= 64, (
+            "more places than files: some are left for the slow all the same"
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_an_answer_after_the_deadline_is_late_and_all_of_it_is_taken(
@@ -273,13 +316,15 @@ def test_a_cut_in_between_asks_what_changed_and_what_is_gone_and_nothing_new_is_
 def test_whoever_gave_no_whole_answer_at_the_cut_before_is_read_whole_and_what_is_gone_since_its_last_is_told(
     here: Settings, file: SourcesFile, urns: dict[str, int], town: FakeWonde, read_topic: ReadTopic
 ) -> None:
-    """A1 fails once, of A2 a record cannot be read, what is kept of A3 is broken; in the end all have other codes."""
+    """A1 fails once, of A2 a record cannot be read, what is kept of A3 is broken, the first answer of A4 breaks off; in
+    the end all have other codes."""
     kept = folder_of(here, "strike") / "held" / "wonde"
 
     def first() -> None:
         town.trouble[only("A1")] = [Trouble(410)]
         town.held[only("A2")].append(mark(3, date=None))
-        (kept / "A3").write_bytes((kept / "A4").read_bytes()[:8])
+        (kept / "A3").write_bytes((kept / "A2").read_bytes()[:8])
+        town.held["A4/deletions"] = [{"id": "A900001", "type": "attendance/session"}]
 
     def second() -> None:
         town.held[only("A1")] = [mark(2)]
@@ -288,17 +333,20 @@ def test_whoever_gave_no_whole_answer_at_the_cut_before_is_read_whole_and_what_i
     def third() -> None:
         define(file, "wonde", town, *urns.items(), code_scheme="local")
 
+    town.trouble[only("A4")] = breaks_off(town, "A4", Trouble(410))
     taken(here, hourly(count=5, whole_every=99), told=in_between(first, second, third))
     found = asked_whole(here)
     assert found[0] == found[3] == found[4] == dict.fromkeys(OTHERS, True), "another scheme of codes is another source"
     assert (found[1], found[2]) == (
-        {"A1": False, "A2": False, "A3": True, "A4": False},
+        {"A1": False, "A2": False, "A3": True, "A4": True},
         {"A1": True, "A2": True, "A3": False, "A4": False},
     )
     told = [(page["snapshot"][-5:], page["deletions"]) for page in read_topic(MIS, urns["A1"])]
     gone = ["A900001"]  # once more where what was said before is not known: a repeat is a repeat
     assert told == [("00:00", []), ("02:00", []), ("02:00", gone), ("03:00", []), ("03:00", gone), ("04:00", [])]
     assert all(page["complete"] for page in read_topic(MIS, urns["A1"]))
+    of_a4 = [page["snapshot"][-5:] for page in read_topic(MIS, urns["A4"]) if page["deletions"]]
+    assert of_a4[0] == "01:00", "what it had said of a day before it broke off may be gone by its first whole answer"
 
 
 def test_cuts_gone_by_are_said_to_be_missed_and_the_open_one_is_taken(

@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 import xxhash
+from confluent_kafka import TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from connectors.encoding import Encoder
 from connectors.publisher import Publisher
 from rollcall.domain import categories, source_rules
 from rollcall.settings import Settings
+from sinks import reference
+from sinks.clickhouse import connect
 from sinks.reference import Applied, Kind
 
 TAKEN = datetime(2025, 9, 1, 5, tzinfo=UTC)
@@ -147,6 +151,27 @@ def applied(kind: Kind, record: dict[str, Any], *, digest: int | None = None, of
         offset=next(_offsets) if offset is None else offset,
         record=record,
     )
+
+
+@pytest.fixture
+def others_behind(settings: Settings, topics_made: None) -> None:
+    """What other tests have put on the topics, which all share, is behind the loaders of this one."""
+    admin = AdminClient(settings.kafka.client_config())
+    topics = [name for name in admin.list_topics(timeout=30).topics if name.startswith("reference.")]
+    ids = {topic: str(told.result().topic_id) for topic, told in admin.describe_topics(TopicCollection(topics)).items()}
+    asked = {
+        TopicPartition(topic, partition.id): OffsetSpec.latest()
+        for topic, told in admin.list_topics(timeout=30).topics.items()
+        if topic in ids
+        for partition in told.partitions.values()
+    }
+    ends = {
+        (ids[place.topic], place.partition): int(told.result().offset)
+        for place, told in admin.list_offsets(asked).items()
+    }
+    client = connect(settings.clickhouse)
+    reference.apply(client, [], ends)
+    client.close()
 
 
 Publish = Callable[..., None]

@@ -18,6 +18,8 @@ from rollcall.errors import UsageError
 from rollcall.settings import Settings
 from tests.reference.conftest import Publish, code_map
 
+pytestmark = pytest.mark.usefixtures("others_behind")
+
 
 def test_every_publication_is_one_more_than_the_greatest_of_any_scheme(settings: Settings, publish: Publish) -> None:
     before = code_maps.greatest_version(settings)

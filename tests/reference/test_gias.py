@@ -28,6 +28,7 @@ from tests.reference.conftest import Publish, applied, school
 from tests.reference.gias.make import COLUMNS, EXTRACT, LINKS, SCHOOLS, write
 
 HERE = Path(__file__).parent / "gias"
+pytestmark = pytest.mark.usefixtures("others_behind")
 #: Kafka is shared by all tests: each takes URNs that no other has.
 _urns = itertools.count(910_000, 100)
 

@@ -30,6 +30,7 @@ from tests.reference.conftest import TAKEN, Publish, applied, calendar, pupil, r
 from tests.sinks import rows
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("others_behind")
 
 
 def load(settings: Settings, group: str | None = None) -> Summary:

@@ -33,6 +33,8 @@ def test_coverage_differences_history_and_receipts_are_what_the_estate_knows(
         found.judgement.compared
     )
     assert found.judgement.compared["pulled for changes"] > 2
+    # At each cut a school stops in the middle of its answer; at the first two another falls silent there.
+    assert found.judgement.compared["received in part"] >= 3
     assert found.judgement.compared["differences"] > 20
     stood = [cut["counts"] for cut in found.cuts]
     assert all(cut["late"] and cut["failed"] and cut["refused"] for cut in stood)
@@ -47,7 +49,7 @@ def test_on_a_snow_morning_closed_is_y4_and_who_was_offline_comes_in_whole_at_no
     found = rehearse_on(Plan(tmp_path / "home", schools=20, pupils=1_000, every=14, deadline=8, snow=True), Quiet())
     assert found.judgement.wrong == []
     assert (found.gap, found.differences, found.kills) == (0, 0, 1)
-    # Three schools of twenty are closed, and one is offline: failing, broken, silent and offline had no answer.
+    # Three schools of twenty are closed, and one is offline; failing, broken, halting, silent, stalling had no answer.
     assert found.judgement.standing["Y4"] > 100
     first, *_, noon = (cut["counts"] for cut in found.cuts)
-    assert (first["failed"] + first["silent"], noon["failed"] + noon["silent"]) == (4, 1)
+    assert (first["failed"] + first["silent"], noon["failed"] + noon["silent"]) == (6, 2)

@@ -11,6 +11,7 @@ from rollcall.domain.codes import CODES
 from sinks.reconcile import reconcile
 from sinks.retention import first_day_kept, keep
 from sinks.verify import verify
+from sinks.weeks import make
 from tests.mortal import Killed, Mortal
 from tests.sinks import rows
 from tests.sinks.test_reconcile import GROUP, entry, receipt, refused
@@ -70,6 +71,7 @@ def db(clickhouse: Any) -> Any:
 
 
 def test_what_is_older_is_gone_and_the_rest_is_whole(db: Any) -> None:
+    assert make(db) == 2
     counted = keep(db, CUT, "a test", dry_run=True)
     assert reconcile(db, GROUP).total("accepted") == 5
     deleted = keep(db, CUT, "a test")
@@ -78,6 +80,7 @@ def test_what_is_older_is_gone_and_the_rest_is_whole(db: Any) -> None:
     assert db.query("SELECT pupil_id, session_date FROM mark_event ORDER BY offset").result_rows == [(4, NEW), (2, NEW)]
     for table in ("mark_assertion", "mark_current", "school_session"):
         assert db.query(f"SELECT min(session_date) FROM {table}").result_rows == [(NEW,)]
+    assert db.query("SELECT week FROM pupil_week").result_rows == [(date(2026, 3, 2),)]
     assert db.query("SELECT count() FROM quarantine").result_rows == [(0,)]
     assert db.query("SELECT offset FROM messages_archived").result_rows == [(5,)]
     assert db.query("SELECT pupil_id FROM crosswalk FINAL ORDER BY 1").result_rows == [(2,), (3,), (4,)]

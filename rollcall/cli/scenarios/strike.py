@@ -29,6 +29,7 @@ from rollcall.cli.scenarios.strike_judge import Judgement, judge_strike
 from rollcall.cli.scenarios.strike_mis import TROUBLES, Hours, StrikeServer
 from rollcall.domain.clock import LONDON, now
 from rollcall.errors import StackError
+from rollcall.open_files import may_open
 from rollcall.settings import Settings
 from rollcall.stack import EmbeddedStack
 from sinks.clickhouse import connect
@@ -40,20 +41,24 @@ __all__ = ["Found", "Plan", "Teller", "rehearse_on"]
 DAY = date(2025, 9, 10)
 NAME = "strike"
 _TOKEN = "estate-token"
-#: Of so many schools one is in each kind of trouble at each cut.
-_ONE_IN = 50
 #: Of a snow morning: schools that are closed and say so (Y4), and schools of which nothing is heard until the last cut,
 #: which stands for noon; as shares. Of 2,000 schools 300 and 100.
 _CLOSED, _OFFLINE = 0.15, 0.05
 #: From the start of the snapshot's process to its first cut (s): it must be there.
 _LEAD_S = 6.0
 _PATIENCE_S = 300.0
+#: For what is of a size, beyond that: a second for so many pupils.
+_PUPILS_A_SECOND = 1_000
+#: So long before a cut its hour begins (s).
+_BEFORE_S = 0.4
+#: How often it is asked whether everything is taken in (s).
+_LOOK_S = 0.25
 #: How far before its last answer a school is asked what changed (s): its clock is ours, and an hour is of seconds.
 _OVERLAP_S = 2
 #: Schools asked at the same time, at least: of a small estate more than are in trouble, or the rest waits for the
 #: silent ones to give up their places, which is longer than a cut that is shortened to seconds. Of a large one, one in
-#: so many.
-_AT_ONCE, _AT_ONCE_OF = 16, 50
+#: so many, and as many as this machine answers within seconds: who takes longer gives up its place, and more begin.
+_AT_ONCE, _AT_ONCE_OF, _AT_ONCE_MOST = 16, 50, 256
 #: How often a cut's notes are read while it is taken: the cut's length through this. They are long in a large estate,
 #: and its MIS serves from this very process.
 _LOOKS = 400
@@ -69,7 +74,8 @@ class Teller(Protocol):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to rehearse. every, deadline: seconds. snow: some schools are closed, others offline until the last cut.
-    whole: everything is read at each cut; else only the first and the last.
+    whole: everything is read at each cut; else only the first and the last. one_in: of so many schools one is in each
+    kind of trouble at each cut. beside: how many slow schools go on beside the others; None: as there is room.
     """
 
     home: Path
@@ -81,11 +87,18 @@ class Plan:
     seed: int = 1
     snow: bool = False
     whole: bool = False
+    one_in: int = 50
+    beside: int | None = None
 
     @property
     def at_once(self) -> int:
         """Schools asked at the same time."""
-        return max(_AT_ONCE, self.schools // _AT_ONCE_OF)
+        return min(_AT_ONCE_MOST, max(_AT_ONCE, self.schools // _AT_ONCE_OF))
+
+    @property
+    def patience(self) -> float:
+        """How long what takes as long as there are pupils may take (s)."""
+        return _PATIENCE_S + self.pupils / _PUPILS_A_SECOND
 
     @property
     def look(self) -> float:
@@ -143,11 +156,12 @@ class Found:
 def rehearse_on(plan: Plan, teller: Teller) -> Found:
     """Rehearse it on a stack in `plan.home`. Raises RollcallError when a part cannot be started, ends or hangs."""
     began = time.monotonic()
+    may_open()  # every connection of the puller has its other end here
     with _Rehearsal(plan).running(teller) as rehearsal:
         teller.step("The day, cut by cut")
         rehearsal.play()
         teller.step("Marks taken in and derived")
-        rehearsal.gauge.drain(_PATIENCE_S, rehearsal.check)
+        rehearsal.gauge.drain(plan.patience, rehearsal.check)
         teller.step("Everything against what the estate knows")
         found = rehearsal.judged()
     found.seconds = time.monotonic() - began
@@ -189,8 +203,8 @@ class _Rehearsal:
             self.start("reference", "reference", "run")
             refs, kafka = UpnKey.of(self.settings).reference, self.settings.kafka.client_config()
             self.estate.publish_reference(kafka, self.settings.registry.url, refs, pulled_rosters=True)
-            wait_until("reference data", self.gauge.reference_applied, _PATIENCE_S, self.commands, 0.2)
-            self.start("worker", "worker").hear("partitions_assigned", _PATIENCE_S)
+            wait_until("reference data", self.gauge.reference_applied, self.plan.patience, self.commands, 0.2)
+            self.start("worker", "worker").hear("partitions_assigned", self.plan.patience)
             define(self.settings, sources_of(self.estate, {self.server.make: self.server}))
             yield self
         finally:
@@ -223,11 +237,12 @@ class _Rehearsal:
         self._begin_hour(0, now())  # the process may be there only when its first cut begins
         taking = self.start("snapshot", *order)
         wait_until("the snapshot", lambda: (folder_of(self.settings, NAME) / "plan.json").exists(), _PATIENCE_S)
-        self.cuts = load(self.settings, NAME).schedule.cuts
+        schedule = load(self.settings, NAME).schedule
+        self.cuts = schedule.cuts
         for number, cut in enumerate(self.cuts):
             if number:
-                self._wait_for(cut)
                 self._begin_hour(number, cut.at)
+            self.hours[number].due = cut.at + timedelta(seconds=self.plan.deadline)
             if number == 1:
                 self.hours[number].reached.wait(self.plan.every)
                 wait_until("an answer before the kill", self._some_answered(cut), _PATIENCE_S, every=look)
@@ -237,26 +252,44 @@ class _Rehearsal:
                 taking = self.start("snapshot-again", *order)
             patience = self.plan.every + _PATIENCE_S
             wait_until(f"the end of {cut.label}", self._over(cut), patience, self.commands, look)
-            # What came in time is taken in before anybody is late: one batch of both would be known at one instant.
-            self.gauge.drain(_PATIENCE_S, self.check)
+            # What came in time is taken in before the slow are late: a batch of both would be known at one instant. But
+            # they need time to answer, and where the machine is slow, others come late all the while.
+            closes = schedule.closes(cut)
+            self._taken_in(now() + (closes - now()) / 2)
             self.hours[number].late.set()
+            if number + 1 < len(self.cuts):
+                self._wait_for(self.cuts[number + 1], cut)
         self.commands.remove(taking)
-        taking.wait(_PATIENCE_S)
+        taking.wait(self.plan.deadline + _PATIENCE_S)  # late answers to the last cut are waited for as long again
 
     def _begin_hour(self, number: int, at: datetime) -> None:
         self.server.begin(self.hours[number], at)
         self.estate.advance(number)
 
-    def _wait_for(self, cut: Cut) -> None:
-        """Until shortly before the cut. Raises StackError when the cut before is taken in only now: who was in which
-        trouble at which of the two, nobody could say."""
-        late = (now() - cut.at).total_seconds()
-        if late > 0:
+    def _taken_in(self, until: datetime) -> bool:
+        """Wait until all that came is taken in, or until an instant; whether it is."""
+        while self.gauge.taken().waiting:
+            self.check()
+            if now() > until:
+                return False
+            time.sleep(_LOOK_S)
+        return True
+
+    def _wait_for(self, cut: Cut, before: Cut) -> None:
+        """Until shortly before a cut. Raises StackError when a school that can answer at the cut before it has not by
+        then, or what came is not taken in: who was in which trouble at which of the two, nobody could say."""
+        taken_in = self._taken_in(cut.at)
+        time.sleep(max(0.0, (cut.at - now()).total_seconds() - _BEFORE_S))
+        trouble = self.hours[self.cuts.index(before)].of
+        schools = self._record(before).schools
+        able = [one for (_, school), one in schools.items() if trouble.get(school) in (None, "dies", "slow")]
+        left = sum(one.outcome is None for one in able)
+        if left or not taken_in or now() > cut.at:
             raise StackError(
-                f"what came at the cut before {cut.label} was taken in {late:.0f} s after that began: "
-                "this machine wants fewer --schools, or more time between --every and --deadline"
+                f"when {cut.label} began, {left:,} of {len(able):,} schools that can had not answered at {before.label}"
+                f"{'' if taken_in else ', and what came was not taken in'}: "
+                "this machine wants fewer --schools, or a longer --every and --deadline"
             )
-        time.sleep(max(0.0, -late - 0.4))
 
     def _order(self) -> list[str]:
         """The command, and its cuts: they begin when the process is there, and all lie on one day."""
@@ -271,6 +304,7 @@ class _Rehearsal:
             "snapshot", "run", "--name", NAME, "--every", f"{plan.every:g}s", "--from", at[0], "--until", at[1],
             "--deadline", f"{plan.deadline:g}s", "--date", DAY.isoformat(), "--today", DAY.isoformat(), "--at-once",
             str(plan.at_once), "--overlap", f"{_OVERLAP_S}", "--json", *(["--whole"] if plan.whole else []),
+            *([] if plan.beside is None else ["--beside", str(plan.beside)]),
         ]  # fmt: skip
 
     def _draw_trouble(self) -> None:
@@ -278,13 +312,13 @@ class _Rehearsal:
         ids = [school.source_id for school in self.estate.schools[:-1]]
         offline = self._offline(ids)
         ids = [one for one in ids if one not in offline]
-        each = max(1, len(ids) // _ONE_IN)
+        each = max(1, len(ids) // self.plan.one_in)
         for number in range(self.plan.cuts):
             drawn = self.random.sample(ids, each * len(TROUBLES) + 1)
             last = number == self.plan.cuts - 1
             hours = Hours()
             for place, kind in enumerate(TROUBLES):
-                if not (last and kind in ("broken", "silent")):
+                if not (last and kind in ("broken", "silent", "stalling")):
                     hours.of |= dict.fromkeys(drawn[place * each : (place + 1) * each], kind)
             if number == 1:
                 hours.of[drawn[-1]] = "dies"
