@@ -80,7 +80,8 @@ class Model:
                     verdicts.append(Verdict("contradicts_itself"))
                 else:
                     told = asserted == whole
-                    complete = message["complete"] and told
+                    # A page of some days says how its records stand in them, even where it holds only what changed.
+                    complete = (message["complete"] or message.get("window_to") is not None) and told
                     verdicts.append(self._judge(key, version, content, told=told, complete=complete, repeat=repeat))
                     self._places.setdefault((key.urn, key.source, key.record_id), {})[key] = None
                 at += 1

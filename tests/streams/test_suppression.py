@@ -90,6 +90,15 @@ def test_the_same_content_at_a_newer_time_from_a_part_of_a_register_is_written()
     assert outcomes(said) == [["accepted"], ["accepted"]]
 
 
+def test_the_same_content_at_a_newer_time_is_a_repeat_in_a_page_of_some_days_and_written_in_one_without() -> None:
+    """What changed in some days since an instant says how its records stand; what a cursor brings is news."""
+    for window, outcome in (({}, "unchanged"), ({"window_from": None, "window_to": None}, "accepted")):
+        lab = Lab()
+        first = page(record("r", "P0"), complete=False, **window)
+        again = page(record("r", "P0"), complete=False, taken_at=at(5), **window)
+        assert outcomes(lab.take(first, again)) == [["accepted"], [outcome]]
+
+
 def test_the_same_pupil_twice_in_one_register() -> None:
     lab = Lab()
     equal = lab.take(register(mark("P0"), mark("P1"), mark("P0")))
@@ -184,9 +193,11 @@ def pages(draw: st.DrawFn) -> dict[str, Any]:
     of = {"r0": "P0", "r1": "P1", "r2": "P0"}
     ids = draw(st.lists(st.sampled_from(sorted(of)), max_size=4))
     modified = st.none() | instants
+    whole = draw(st.booleans())
+    window = {} if whole or draw(st.booleans()) else {"window_from": None, "window_to": None}
     return page(
         *(record(one, of[one], draw(codes), modified_at=draw(modified)) for one in ids),
-        taken_at=draw(instants), complete=draw(st.booleans()),
+        taken_at=draw(instants), complete=whole, **window,
         deletions=draw(st.lists(st.sampled_from(["r0", "r1", "r9"]), max_size=2)),
     )  # fmt: skip
 
