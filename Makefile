@@ -23,9 +23,10 @@ setup: $(VENV)/stamp.dev ## Install everything, the tools of the checks included
 demo: $(VENV)/stamp.runtime ## Play one school day of a trust of 48 academies, from its sources to the answer
 	@$(BIN)/rollcall demo
 
-# Four processes, each with a stack of its own (1.5 GB); a file's tests stay together. With two, a third of two cores idled, with three a fifth.
+# Three processes, each with a stack of its own (1.5 GB and more); a file's tests stay together. With two, a third of two cores idled; a
+# fourth leaves nothing idle and was no faster.
 test: check ## Every check and every test
-	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --durations 40
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 40
 
 check: $(VENV)/stamp.dev ## The checks that read code: style, types, import rules, schema compatibility
 	$(BIN)/ruff check .
