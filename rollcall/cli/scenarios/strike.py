@@ -279,15 +279,20 @@ class _Rehearsal:
         """Until shortly before a cut. Raises StackError when a school that can answer at the cut before it has not by
         then, or what came is not taken in: who was in which trouble at which of the two, nobody could say."""
         taken_in = self._taken_in(cut.at)
-        time.sleep(max(0.0, (cut.at - now()).total_seconds() - _BEFORE_S))
+        began = now()
+        self._record(before)
+        takes = (now() - began).total_seconds()  # seconds, for the nation's schools
+        _sleep_until(cut.at, _BEFORE_S + 2 * takes)
         trouble = self.hours[self.cuts.index(before)].of
         schools = self._record(before).schools
+        _sleep_until(cut.at, _BEFORE_S)
         able = [one for (_, school), one in schools.items() if trouble.get(school) in (None, "dies", "slow")]
         left = sum(one.outcome is None for one in able)
-        if left or not taken_in or now() > cut.at:
+        late = "" if now() < cut.at else ", and it had begun when that was known"
+        if left or late or not taken_in:
             raise StackError(
                 f"when {cut.label} began, {left:,} of {len(able):,} schools that can had not answered at {before.label}"
-                f"{'' if taken_in else ', and what came was not taken in'}: "
+                f"{'' if taken_in else ', and what came was not taken in'}{late}: "
                 "this machine wants fewer --schools, or a longer --every and --deadline"
             )
 
@@ -355,6 +360,10 @@ class _Rehearsal:
         rebuilt = verify(self.client)
         cuts = [{**coverage(snapshot, record), "answered_after_s": _pace(record)} for record in snapshot.cuts]
         return Found(judgement, cuts, account.gap, sum(one.rows for one in rebuilt.differences), 1, 0.0)
+
+
+def _sleep_until(instant: datetime, before_s: float) -> None:
+    time.sleep(max(0.0, (instant - now()).total_seconds() - before_s))
 
 
 def _pace(record: CutRecord) -> list[float]:
