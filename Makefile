@@ -24,7 +24,7 @@ demo: $(VENV)/stamp.runtime ## Play one school day of a trust of 48 academies, f
 	@$(BIN)/rollcall demo
 
 # Three processes, each with a stack of its own (1.5 GB and more); a file's tests stay together. With two, a third of two cores idled; a
-# fourth leaves nothing idle and was no faster.
+# fourth leaves nothing idle, and was not seen to be faster.
 test: check ## Every check and every test
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 40
 
