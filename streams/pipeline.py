@@ -262,13 +262,12 @@ class Pipeline:
             ("mark_event", "history.written"), ("quarantine_message", None), ("quarantine", "quarantine.written"),
             ("quarantine_trail", None), ("register_receipt", "receipts.written"),
         ):  # fmt: skip
-            rows = getattr(outcome, table)
-            if rows.num_rows:
-                self._patiently(lambda t=table, r=rows: writer.insert(t, r, token), f"writing {table}")  # type: ignore[misc]
+            if getattr(outcome, table).num_rows:
+                self._patiently(lambda t=table: writer.insert(t, getattr(outcome, t), token), f"writing {table}")  # type: ignore[misc]
+            # Let go at once: with two batches on their way the rows of both would stand in memory to the end of theirs.
+            setattr(outcome, table, None)
             if point is not None:
                 self._fail.reach(point)
-        for table in ("mark_event", "quarantine_message", "quarantine", "quarantine_trail", "register_receipt"):
-            setattr(outcome, table, None)
 
     def _derive_all(self) -> None:
         """Steps 4 and 5 of what is written: current marks as they come, counts when they are due, then DONE."""
