@@ -118,7 +118,8 @@ def derive_current(
     keys = {"batches": list(batches), "whole": list(whole)}
     # After the publication is known: an alias published from here on is later than what the rows claim to have seen.
     ((linked, at_lessons),) = client.query(load("derive_touched_concerned"), parameters=keys).result_rows
-    assertions = load("derive_touched_linked" if linked else "derive_touched_assertions")
+    named = load("derive_touched_named") if linked else ""
+    assertions = load("derive_touched_assertions").replace("{or_named}", named)
     expression = current_expression(
         assertions, wanted=load("derive_touched_wanted"), publication="{publication:UInt64}", linked=linked > 0,
         lessons=of_lessons(assertions) if at_lessons else None,

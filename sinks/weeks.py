@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
@@ -35,12 +36,7 @@ def stale(
 
     `urns`, `las`: schools, and three-digit codes of authorities that schools were ever in; all when empty.
     """
-    asked = {
-        "first_week": _monday(first).isoformat(), "last_week": _monday(last).isoformat(),
-        "urns": list(urns), "las": list(las),
-    }  # fmt: skip
-    statement = load("weeks_stale").replace("{seen}", load("weeks_seen"))
-    ((weeks, number),) = client.query(statement, parameters=asked).result_rows
+    ((weeks, number),) = _compared(client, "weeks_stale", _monday(first), _monday(last), urns, las)
     return [(int(urn), week) for urn, week in weeks], int(number)
 
 
@@ -75,11 +71,9 @@ def _months(client: Client, before: date) -> Iterator[tuple[date, date]]:
 
 
 def _parts(client: Client, first: date, last: date, at_once: int) -> Iterator[list[tuple[int, date, int]]]:
-    asked = {"first_week": first.isoformat(), "last_week": last.isoformat(), "urns": [], "las": []}
-    statement = load("weeks_to_make").replace("{seen}", load("weeks_seen"))
     part: list[tuple[int, date, int]] = []
     marks = 0
-    for urn, week, seen, number in client.query(statement, parameters=asked).result_rows:
+    for urn, week, seen, number in _compared(client, "weeks_to_make", first, last):
         if part and marks + number > at_once:
             yield part
             part, marks = [], 0
@@ -87,6 +81,15 @@ def _parts(client: Client, first: date, last: date, at_once: int) -> Iterator[li
         marks += number
     if part:
         yield part
+
+
+def _compared(
+    client: Client, name: str, first: date, last: date, urns: Sequence[int] = (), las: Sequence[str] = ()
+) -> Sequence[Sequence[Any]]:
+    """The rows of a statement that reads weeks_compared.sql, of the weeks from one Monday to another."""
+    statement = load(name).replace("{compared}", load("weeks_compared")).replace("{seen}", load("weeks_seen"))
+    asked = {"first_week": first.isoformat(), "last_week": last.isoformat(), "urns": list(urns), "las": list(las)}
+    return client.query(statement, parameters=asked).result_rows
 
 
 def _monday(day: date) -> date:

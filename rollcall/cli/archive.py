@@ -43,20 +43,13 @@ def run(
 
     Exits 0 when stopped (Ctrl-C, SIGTERM), 1 when something must be looked at first.
     """
-    import signal
-    import threading
-
-    from rollcall import logging, metrics
+    from rollcall import metrics
+    from rollcall.cli._service import begun
     from rollcall.failpoints import FailPoints
-    from rollcall.settings import Settings
     from sinks.clickhouse import connect
     from streams.archiving import Archiver
 
-    settings = Settings.load(home=home) if home is not None else Settings.load()
-    logging.configure(settings.observability.log_level)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    settings, stop = begun(home)
     client = connect(settings.clickhouse)
     archiver = Archiver(settings, client, fail=FailPoints())
     server = metrics.serve(settings.observability.metrics_host, settings.observability.metrics_port, archiver.not_ready)

@@ -55,21 +55,15 @@ def run(
     May be killed at any time: the next start goes on where the tables say. What cannot be read goes to quarantine.
     """
     import contextlib
-    import signal
-    import threading
     from dataclasses import asdict
 
-    from rollcall import logging, metrics
+    from rollcall import metrics
+    from rollcall.cli._service import begun
     from rollcall.failpoints import FailPoints
-    from rollcall.settings import Settings
     from sinks.clickhouse import connect
     from streams.reference import Loader
 
-    settings = Settings.load(home=home) if home is not None else Settings.load()
-    logging.configure(settings.observability.log_level)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    settings, stop = begun(home)
     loader = Loader(settings, connect(settings.clickhouse), fail=FailPoints())
     observed = settings.observability
     with contextlib.closing(metrics.serve(observed.metrics_host, observed.metrics_port, loader.not_ready)):

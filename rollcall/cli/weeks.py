@@ -40,21 +40,15 @@ def run(
     Exits 0 when stopped (Ctrl-C, SIGTERM), 1 when something must be looked at first.
     """
     import contextlib
-    import signal
-    import threading
 
     import structlog
 
-    from rollcall import logging, metrics
-    from rollcall.settings import Settings
+    from rollcall import metrics
+    from rollcall.cli._service import begun
     from sinks.clickhouse import connect
     from sinks.weeks import make
 
-    settings = Settings.load(home=home) if home is not None else Settings.load()
-    logging.configure(settings.observability.log_level)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    settings, stop = begun(home)
     observed = settings.observability
     with (
         contextlib.closing(connect(settings.clickhouse)) as client,

@@ -1,4 +1,4 @@
--- `wanted` of derive_linked.sql: the keys of derive_touched_linked.sql that were touched, and those for whom the marks of a touched pupil
+-- `wanted` of derive_linked.sql: the keys that were touched, and those for whom the marks of a touched pupil
 -- count or once counted. Read by sinks/derive.py.
 bitXor(told.1, toUInt64(b.session)) IN
 (

@@ -1,5 +1,6 @@
 -- What school_session says of schools' weeks, as one number each: of their sessions and the versions of these, which grow with every mark
--- of the session that is derived (no two batches of a partition are known from the same millisecond: streams/worker.py). A part of weeks_stale.sql and weeks_to_make.sql; read by sinks/weeks.py.
+-- of the session that is derived (no two batches of a partition are known from the same millisecond: streams/worker.py). A part of
+-- weeks_compared.sql; read by sinks/weeks.py.
 -- Parameters: first_week, last_week: Mondays, both inclusive; urns, las as in absence_sessions.sql.
 SELECT urn, toMonday(session_date) AS week, sum(cityHash64(session_date, session, version)) AS seen, sum(counted) AS marks
 FROM

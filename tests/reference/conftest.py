@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import xxhash
-from confluent_kafka import TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from connectors.encoding import Encoder
 from connectors.publisher import Publisher
@@ -19,6 +17,7 @@ from rollcall.settings import Settings
 from sinks import reference
 from sinks.clickhouse import connect
 from sinks.reference import Applied, Kind
+from tests.topic_ends import reference_ends
 
 TAKEN = datetime(2025, 9, 1, 5, tzinfo=UTC)
 #: Kafka is shared by all tests: each takes URNs that no other has.
@@ -156,21 +155,8 @@ def applied(kind: Kind, record: dict[str, Any], *, digest: int | None = None, of
 @pytest.fixture
 def others_behind(settings: Settings, topics_made: None) -> None:
     """What other tests have put on the topics, which all share, is behind the loaders of this one."""
-    admin = AdminClient(settings.kafka.client_config())
-    topics = [name for name in admin.list_topics(timeout=30).topics if name.startswith("reference.")]
-    ids = {topic: str(told.result().topic_id) for topic, told in admin.describe_topics(TopicCollection(topics)).items()}
-    asked = {
-        TopicPartition(topic, partition.id): OffsetSpec.latest()
-        for topic, told in admin.list_topics(timeout=30).topics.items()
-        if topic in ids
-        for partition in told.partitions.values()
-    }
-    ends = {
-        (ids[place.topic], place.partition): int(told.result().offset)
-        for place, told in admin.list_offsets(asked).items()
-    }
     client = connect(settings.clickhouse)
-    reference.apply(client, [], ends)
+    reference.apply(client, [], reference_ends(settings.kafka))
     client.close()
 
 

@@ -8,13 +8,14 @@ import sys
 
 from rollcall.settings import Settings
 from tests.streams.rig import Place, Rig
+from tests.topic_ends import watermarks
 
 __all__ = ["reconcile", "settle_pages"]
 
 
 def settle_pages(rig: Rig) -> None:
     """Wait until the worker has taken in every page that is on Kafka."""
-    ends = rig.watermarks("attendance.mis")
+    ends = watermarks(rig.settings.kafka, "attendance.mis")
     rig.settle(*(Place(topic, partition, high - 1) for (topic, partition), (_, high) in ends.items() if high))
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import clickhouse_connect
 import pytest
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from rollcall.domain.findings import BIT
@@ -30,6 +30,7 @@ from streams.assignment import topics_by_name
 from streams.worker import Worker
 from tests.streams.messages import Here, encode, topic_of
 from tests.streams.town import reference_messages
+from tests.topic_ends import reference_ends, watermarks
 
 #: Longer than anything here takes on a machine shared with others.
 PATIENCE_S = 120.0
@@ -66,10 +67,7 @@ class Rig:
         self.ledger = Ledger(self.client, self.settings.worker.group)
         self._producer = Producer({**self.settings.kafka.client_config(), **PRODUCER, "linger.ms": 0})
         self.admin = AdminClient(self.settings.kafka.client_config())
-        ends = {place: high for place, (_, high) in self.watermarks("reference").items()}
-        ids_of = {t: str(d.result().topic_id) for t, d in self._described([t for t, _ in ends]).items()}
-        positions = {(ids_of[topic], partition): end for (topic, partition), end in ends.items()}
-        reference.apply(self.client, reference_messages(schools), positions)
+        reference.apply(self.client, reference_messages(schools), reference_ends(self.settings.kafka))
         self._begin_at_the_ends()
         self._ended: list[BaseException] = []
 
@@ -89,40 +87,11 @@ class Rig:
 
     # ---- Kafka
 
-    def _described(self, names: Sequence[str]) -> dict[str, Any]:
-        from confluent_kafka import TopicCollection
-
-        return dict(self.admin.describe_topics(TopicCollection(sorted(set(names)))))
-
-    def watermarks(self, prefix: str) -> dict[tuple[str, int], tuple[int, int]]:
-        """(first, next) offset of each partition of the topics whose names begin so."""
-        known = self.admin.list_topics(timeout=30).topics
-        consumer = Consumer({**self.settings.kafka.client_config(), "group.id": "rollcall-test-ends"})
-
-        def ends(name: str, partition: int) -> tuple[int, int]:
-            deadline = time.monotonic() + PATIENCE_S
-            while True:  # a topic that was made a moment ago may not have its leader yet
-                try:
-                    return consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=30)
-                except KafkaException:
-                    assert time.monotonic() < deadline
-                    time.sleep(0.05)
-
-        try:
-            return {
-                (name, partition): ends(name, partition)
-                for name in known
-                if name.startswith(prefix)
-                for partition in known[name].partitions
-            }
-        finally:
-            consumer.close()
-
     def _begin_at_the_ends(self) -> None:
         """Kafka is shared by all tests: what others sent is DONE as far as this group is concerned."""
         ranges = [
             LedgerRange(name, self.topics[name].uuid, partition, min(low, high - 1), high - 1, 0, 0, 0, 0, 0)
-            for (name, partition), (low, high) in self.watermarks("attendance").items()
+            for (name, partition), (low, high) in watermarks(self.settings.kafka, "attendance").items()
             if high and name in self.topics
         ]
         self.ledger.write("DONE", ranges, f"begin:{self.group}")

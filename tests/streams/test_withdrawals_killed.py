@@ -14,6 +14,7 @@ import pytest
 from connectors.encoding import days
 from tests.streams.messages import DAY, PAGE, Here
 from tests.streams.rig import Place, Rig
+from tests.topic_ends import watermarks
 
 
 class Puller:
@@ -47,7 +48,7 @@ class Puller:
 
     def settled(self) -> dict[str, str]:
         """The marks that count when the worker has all, by pupil."""
-        end = self._rig.watermarks(PAGE)[PAGE, self._partition][1]
+        end = watermarks(self._rig.settings.kafka, PAGE)[PAGE, self._partition][1]
         self._rig.settle(Place(PAGE, self._partition, end - 1))
         return {ref: raw for (urn, ref, _), (_, raw, _) in self._rig.current().items() if urn == Here.urn}
 
