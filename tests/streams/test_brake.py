@@ -69,16 +69,22 @@ def test_when_it_goes_on_its_schools_are_judged_anew(brake: Brake) -> None:
     assert brake.judge([RANGE], judged(set(), {2: 30, 3: 30})) == [PLACE]
 
 
+URNS = range(730_001, 730_031)
+
+
+def make_known(rig: Rig) -> None:
+    """The schools, before there is a worker: reference data that it took in later would let a partition go on."""
+    for urn in URNS:
+        of_it = [applied("school", school(urn)), applied("roster", roster_of(urn)), applied("calendar", calendar(urn))]
+        reference.apply(rig.client, of_it)
+
+
 def neighbours(rig: Rig, worker: Worker) -> list[int]:
-    """Three schools of one partition, known and each with a register taken in."""
-    urns = range(730_001, 730_031)
-    for urn in urns:
-        known = [applied("school", school(urn)), applied("roster", roster_of(urn)), applied("calendar", calendar(urn))]
-        reference.apply(rig.client, known)
-    sent = rig.send(*(register(*(mark(ref) for ref in PUPILS[:12]), urn=urn) for urn in urns))
+    """Three known schools of one partition, each with a register taken in."""
+    sent = rig.send(*(register(*(mark(ref) for ref in PUPILS[:12]), urn=urn) for urn in URNS))
     rig.settle(*sent)
     of: dict[int, list[int]] = defaultdict(list)
-    for urn, place in zip(urns, sent, strict=True):
+    for urn, place in zip(URNS, sent, strict=True):
         of[place.partition].append(urn)
     assert worker.not_ready() == {}
     return max(of.values(), key=len)
@@ -96,6 +102,7 @@ def goes_no_further(rig: Rig, place: Place) -> None:
 
 
 def test_schools_refused_whole_stop_their_partition_until_reference_data_comes(rig: Rig) -> None:
+    make_known(rig)
     with rig.worker() as worker:
         urns = neighbours(rig, worker)
         strangers = [mark(f"stranger-{number}") for number in range(12)]
@@ -114,7 +121,7 @@ def test_schools_refused_whole_stop_their_partition_until_reference_data_comes(r
 
 def _elsewhere(rig: Rig, place: Place) -> int:
     """A known school of another partition."""
-    return next(urn for urn in range(730_001, 730_031) if rig.partition_of(urn) != place.partition)
+    return next(urn for urn in URNS if rig.partition_of(urn) != place.partition)
 
 
 def test_messages_of_an_unknown_schema_stop_it_until_the_registry_knows_it(
@@ -131,6 +138,7 @@ def test_messages_of_an_unknown_schema_stop_it_until_the_registry_knows_it(
         return real(self, rig.ids[REGISTER])
 
     monkeypatch.setattr(Registry, "get", get)
+    make_known(rig)
     with rig.worker() as worker:
         urns = neighbours(rig, worker)
         deployed = [encode(register(mark("P0", "N"), urn=urn, submitted_at=at(5)), rig.ids) for urn in urns]
