@@ -99,7 +99,7 @@ class WorkerSettings(_Section):
     """How the worker consumes. The defaults are the measured ones of docs/performance.md."""
 
     group: str = Field("rollcall-worker", description="Consumer group; the ledger is kept per group.")
-    batch_marks: int = Field(300_000, ge=1, le=1_000_000, description="A batch is closed at so many marks.")
+    batch_marks: int = Field(250_000, ge=1, le=1_000_000, description="A batch is closed at so many marks.")
     linger_quiet_ms: int = Field(500, ge=0, description="How long a batch stays open when little arrives.")
     linger_busy_ms: int = Field(150, ge=0, description="How long it stays open when much arrives.")
     session_timeout_ms: int = Field(

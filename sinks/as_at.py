@@ -13,9 +13,9 @@ from __future__ import annotations
 import copy
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -25,8 +25,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from rollcall.domain.clock import LONDON, now
 from rollcall.errors import ClickHouseError, UsageError
-from sinks.derive import counts_expression, current_expression, fill_counts, fill_current, latest_publication
-from sinks.slices import Slice, slices
+from sinks.as_at_marks import Instant, marks_of, read_by_derive
 from sinks.statements import load, split
 
 __all__ = ["NO_PAST", "Known", "known", "opened", "settled", "sweep"]
@@ -53,14 +52,6 @@ _OTHER_CLOCK = re.compile(r"\b(now|now64|today|yesterday|utc_timestamp|current_t
 _TEXT = r"'(?:[^'\\]|\\.)*'"
 _SAID = re.compile(rf"{_TEXT}|--[^\n]*")
 _DEFINER = re.compile(r" DEFINER = \S+ SQL SECURITY DEFINER")
-#: Of the pupil-sessions for which it must be asked (as_at_several.sql).
-_SEVERAL = load("verify_assertions").replace("FROM mark_event FINAL", "FROM mark_event_several FINAL")
-_BY_THE_RULE = current_expression(_SEVERAL, publication="{publication:UInt64}")
-#: The same where a school had a rule by which a session's mark follows from lessons (rule 7).
-_WITH_LESSONS = current_expression(
-    _SEVERAL, publication="{publication:UInt64}", lessons=load("as_at_lessons")
-)  # fmt: skip
-_SETTINGS = {"async_insert": 0, "optimize_on_insert": 0, "insert_deduplicate": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +106,15 @@ def known(client: Client, at: datetime | None) -> Known:
 @contextmanager
 def opened(
     client: Client, at: datetime, first: date, last: date, urns: Collection[int] = (), asks: Collection[str] = (),
-    settle: bool = True,
+    settle: bool = True, from_present: bool = True,
 ) -> Iterator[Client]:  # fmt: skip
     """A client that answers as at the instant `at`, of the session dates `first` to `last`, both inclusive.
 
     `urns`: of these schools alone; of all when empty. `asks`: the statements that will be asked, so that only what they
     read is made; everything when empty. `client` goes on answering as of now. An instant of the last seconds is waited
-    for; not so where `settle` is False, and then the answer may change until the instant is settled. Needs a user who
-    may create databases; what is made is dropped in the end, and what a killed process left is dropped by a later one.
+    for; not so where `settle` is False, and then the answer may change until the instant is settled. `from_present`
+    False: current marks are derived again even where they stand now as they stood then. Needs a user who may create
+    databases; what is made is dropped in the end, and what a killed process left is dropped by a later one.
 
     Raises UsageError for an instant that is not settled (`settled`), ClickHouseError when the user may not.
     """
@@ -143,7 +135,7 @@ def opened(
         sweep(client)
         then = copy.copy(client)
         then.database = past
-        _make(client, then, at, first, last, urns, asks)
+        _make(client, then, Instant(str(client.database), at, first, last, urns), asks, from_present and settle)
         yield then
     finally:
         client.command(f"DROP DATABASE IF EXISTS `{past}` SYNC", use_database=False)
@@ -180,67 +172,34 @@ def sweep(client: Client, older_than: timedelta = _LEFT_BEHIND) -> None:
             client.command(f"DROP DATABASE IF EXISTS `{name}` SYNC", use_database=False)
 
 
-def _make(
-    client: Client, then: Client, at: datetime, first: date, last: date, urns: Collection[int], asks: Collection[str]
-) -> None:
+def _make(client: Client, then: Client, of: Instant, asks: Collection[str], from_present: bool) -> None:
     there = f"`{then.database}`."
     made = client.query(load("as_at_made")).result_rows
     engines = {name: full for name, _, full, _ in made}
-    views = {name: _as_at(text, str(client.database), there, at) for name, kind, _, text in made if kind == "View"}
-    tables = _tables(str(client.database), engines, at, first, last, urns)
-    counts = counts_expression(load("as_at_slice"), load("verify_no_counts"))
-    also_read = ("as_at_several", "as_at_several_lessons", "as_at_alone", "derive_existing", "derive_in_use")
-    read_by_derive = " ".join([_WITH_LESSONS, counts, *map(load, also_read)])
-    derived = dict.fromkeys(("mark_current", "school_session"), read_by_derive)
+    views = {name: _as_at(text, of.database, there, of.at) for name, kind, _, text in made if kind == "View"}
+    tables = _tables(of, engines)
+    derived = dict.fromkeys(("mark_current", "school_session"), read_by_derive())
     makes = {**tables, **derived, **views, **dict.fromkeys(NO_PAST, "")}
     wanted = _read_by([*asks, load("versions_in_force")], makes, there) if asks else makes.keys()
     for name, statement in tables.items():
         if name in wanted:
             then.command(statement)
-    for name in derived:
-        if name in wanted:
-            then.command(f"CREATE TABLE {name} AS `{client.database}`.{name}")
+    fill = marks_of(client, then, of, engines, from_present) if wanted & derived.keys() else None
     for name, statement in views.items():
         if name in wanted and not NO_PAST & _read_by([statement], makes, there):
             then.command(statement)
-    if "mark_current" in wanted:
-        asked = {"first": first, "last": last, "urns": sorted(set(urns))}
-        _derive(then, slices(client, client.query(load("as_at_days"), parameters=asked).result_rows), counts)
+    if fill is not None:
+        fill()
 
 
-def _derive(then: Client, parts: Iterable[Slice], counts: str) -> None:
-    """Fill mark_current and school_session: by the rule, and without it where there is nothing to choose from."""
-    key = " ".join(split(load("as_at_key")))
-    alone = load("derive_existing").replace("{assertions}", load("as_at_alone_assertions"))
-    alone = load("as_at_alone").replace("{existing}", alone).replace("{key}", key)
-    then.command("CREATE TABLE as_at_several (key UInt64) ENGINE = Memory")
-    then.command(f"CREATE VIEW mark_event_several AS SELECT * FROM mark_event WHERE {key} IN as_at_several")
-    _, publication = latest_publication(then)
-    ((_, from_lessons),) = then.query(load("derive_in_use")).result_rows
-    for one in parts:
-        parameters = {**asdict(one), "publication": publication}
-        then.command(load("as_at_several").replace("{key}", key), parameters=parameters, settings=_SETTINGS)
-        if from_lessons:
-            lessons = load("as_at_several_lessons").replace("{key}", key)
-            then.command(lessons, parameters=parameters, settings=_SETTINGS)
-        fill_current(then, alone, parameters, _SETTINGS)
-        fill_current(then, _WITH_LESSONS if from_lessons else _BY_THE_RULE, parameters, _SETTINGS)
-        fill_counts(then, counts, parameters, _SETTINGS)
-
-
-def _tables(
-    database: str, engines: Mapping[str, str], at: datetime, first: date, last: date, urns: Collection[int]
-) -> dict[str, str]:
+def _tables(of: Instant, engines: Mapping[str, str]) -> dict[str, str]:
     """Table -> the statement that makes it a view, or a copy, of what was known."""
-    schools = ", ".join(str(int(urn)) for urn in sorted(set(urns)))
-    text = load("as_at_tables").replace("{assertions}", load("verify_assertions"))
-    for name, value in {
-        "{periods}": load("verify_periods"), "{now}": f"`{database}`", "{at}": _literal(at),
-        "{schools}": f"urn IN ({schools})" if schools else "true", "{first}": _day(first), "{last}": _day(last),
-        "{first_day:Date}": _day(first), "{last_day:Date}": _day(last), "{first:UInt32}": "0",
+    text = of.told("as_at_tables", assertions=load("verify_assertions"), periods=load("verify_periods"))
+    for place, value in {
+        "{first_day:Date}": of.first_day, "{last_day:Date}": of.last_day, "{first:UInt32}": "0",
         "{last:UInt32}": str(2**32 - 1),
     }.items():  # fmt: skip
-        text = text.replace(name, value)
+        text = text.replace(place, value)
     statements = {statement.split()[2]: statement for statement in split(text)}
     return {
         name: statement.replace(" AS", f" ENGINE = {engines[name]} AS", 1) if " TABLE " in statement[:16] else statement
@@ -279,14 +238,6 @@ def _prefix(client: Client) -> str:
 
 def _name(client: Client) -> str:
     return f"{_prefix(client)}{int(now().timestamp()):010d}_{uuid4().hex[:8]}"
-
-
-def _literal(at: datetime) -> str:
-    return f"toDateTime64('{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}', 6, 'UTC')"
-
-
-def _day(day: date) -> str:
-    return f"toDate('{day.isoformat()}')"
 
 
 def _local(at: datetime) -> str:

@@ -22,7 +22,7 @@ from sinks.statements import load
 __all__ = [
     "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "derive_lives",
     "derive_scattered", "latest_publication", "of_lessons", "of_what_is_said", "rederive", "rederive_aliases",
-    "rederive_lessons", "rederive_rules",
+    "rederive_lessons", "rederive_rules", "stale_expression",
 ]  # fmt: skip
 
 #: Threads a derive may use: two cores are what a worker's machine has to give.
@@ -78,20 +78,24 @@ def counts_expression(current: str, before: str) -> str:
     return load("derive_counts").replace("{current}", current).replace("{before}", before)
 
 
-def fill_current(client: Client, expression: str, parameters: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Insert what `current_expression` gives into mark_current."""
+def fill_current(
+    client: Client, expression: str, parameters: dict[str, Any], settings: dict[str, Any], into: str = "mark_current"
+) -> None:
+    """Insert what `current_expression` gives into mark_current, or a table like it."""
     client.command(
-        "INSERT INTO mark_current (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
+        f"INSERT INTO {into} (session_date, urn, session, pupil_id, source, source_kind, raw_code, canonical_code,"
         " minutes_late, is_mark, asserted_at, exceptions, year_group, in_scope, sources, disagree,"
         " losers, event_id, derived_version) " + expression,
         parameters=parameters, settings=settings,
     )  # fmt: skip
 
 
-def fill_counts(client: Client, expression: str, parameters: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Insert what `counts_expression` gives into school_session."""
+def fill_counts(
+    client: Client, expression: str, parameters: dict[str, Any], settings: dict[str, Any], into: str = "school_session"
+) -> None:
+    """Insert what `counts_expression` gives into school_session, or a table like it."""
     client.command(
-        "INSERT INTO school_session (session_date, urn, session, in_scope, year_group, canonical_code, marks,"
+        f"INSERT INTO {into} (session_date, urn, session, in_scope, year_group, canonical_code, marks,"
         " derived_version) " + expression,
         parameters=parameters, settings=settings,
     )  # fmt: skip
@@ -188,7 +192,7 @@ def rederive(client: Client, schemes: Sequence[str] = ()) -> int:
     asked = {"schemes": list(schemes)}
     changes = load("rederive_changes")
     days = client.query(of_what_is_said("rederive_days").replace("{changes}", changes), parameters=asked).result_rows
-    touch = of_what_is_said("rederive_touch").replace("{changes}", changes)
+    touch = load("rederive_touch").replace("{stale}", stale_expression())
     return sum(_derive_touched(client, f"code-map|{time.time_ns()}", day, touch, asked) for (day,) in days)
 
 
@@ -245,6 +249,11 @@ def rederive_lessons(client: Client) -> int:
     for day in days:
         _derive_touched(client, f"lesson-rule|{time.time_ns()}", day, touch, asked)
     return len(days)
+
+
+def stale_expression() -> str:
+    """The keys of one date (`day`) that were derived before their code last changed its meaning (`schemes`)."""
+    return of_what_is_said("rederive_stale").replace("{changes}", load("rederive_changes"))
 
 
 def of_what_is_said(name: str) -> str:

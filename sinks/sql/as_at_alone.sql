@@ -1,6 +1,6 @@
 -- What derive_current.sql gives for a pupil and session with one delivery, which most are: no grouping, a quarter of the work. As
 -- sinks/migrations/0015_alone.sql, by the code map and the days of schools that are known; a test holds it against the rule.
--- existing: derive_existing.sql over as_at_alone_assertions.sql. Read by sinks/as_at.py.
+-- existing: derive_existing.sql over as_at_alone_assertions.sql. Read by sinks/as_at_marks.py.
 SELECT
     a.session_date, a.urn, a.session, a.pupil_id, a.source, a.source_kind, a.raw_code, m.canonical_code, a.minutes_late,
     NOT a.deleted AND m.canonical_code != '-' AS is_mark, a.asserted_at, a.exceptions, a.year_group, a.in_scope,

@@ -1,6 +1,7 @@
--- Deliveries of each session date that is asked for, to cut the work into slices that fit in memory. Read by sinks/as_at.py.
-SELECT session_date, count() AS deliveries
+-- Deliveries of each session date that is asked for, to cut the work into slices that fit in memory, and how many of them came after the
+-- instant. Read by sinks/as_at_marks.py.
+SELECT session_date, count() AS deliveries, countIf(ingested_at > {at}) AS later
 FROM mark_event
-WHERE session_date BETWEEN {first:Date} AND {last:Date} AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
+WHERE session_date BETWEEN {first} AND {last} AND {schools}
 GROUP BY session_date
 ORDER BY session_date

@@ -27,7 +27,7 @@ def home(tmp_path: Path) -> Path:
 def test_without_a_stack_the_defaults_are_in_force(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path)
     assert settings.kafka.bootstrap == "127.0.0.1:9092"
-    assert settings.worker.batch_marks == 300_000
+    assert settings.worker.batch_marks == 250_000
     assert {origin for name, _, origin in settings.in_force() if name != "home"} == {"default"}
 
 
