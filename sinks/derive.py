@@ -132,7 +132,7 @@ def derive_current(
 
 
 def derive_counts(client: Client, batches: Sequence[int], again: bool = False) -> None:
-    """Derive school_session for the schools and dates of ``batches``; their mark_current is derived before."""
+    """Derive school_session for the sessions that ``batches`` touched; their mark_current is derived before."""
     fill_counts(
         client, counts_expression(load("derive_touched_current"), load("derive_touched_before")),
         {"batches": list(batches)}, _AGAIN if again else _SETTINGS,

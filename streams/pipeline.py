@@ -8,7 +8,7 @@ Two batches may be on their way into the history at once, for the engine takes i
 keeps their order: a batch counts as written when those before it are, since a first mark is not derived again, and who
 derives the second must see it.
 
-Counts are made from all marks of each school touched, so they cost the more the later the day and the fewer batches
+Counts are made from all marks of each session touched, so they cost the more the later the day and the fewer batches
 they are made for: they wait a little, and twice as long as they took while the writer has work.
 """
 

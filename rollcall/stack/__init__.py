@@ -6,5 +6,6 @@ Everything else takes the three URLs and cannot tell the difference from product
 from __future__ import annotations
 
 from rollcall.stack.embedded import EmbeddedStack, ServiceStatus, StackStatus, StackUrls
+from rollcall.stack.services import StackOptions
 
-__all__ = ["EmbeddedStack", "ServiceStatus", "StackStatus", "StackUrls"]
+__all__ = ["EmbeddedStack", "ServiceStatus", "StackOptions", "StackStatus", "StackUrls"]

@@ -30,6 +30,8 @@ class StackOptions:
     """What may be chosen about the stack; sizes in bytes, times in seconds."""
 
     kafka_heap: str = "512m"
+    #: The broker lives for minutes: the JVM's second compiler would cost it more than it gives.
+    kafka_brief: bool = False
     clickhouse_memory: int = 0
     ready_timeout_s: float = 180.0
     stop_grace_s: float = 30.0
@@ -99,7 +101,9 @@ class Kafka(Service):
         class_path = jars.class_path(jars.fetch(cache, progress))
         startup_cache = kafka.startup_cache(cache)
         kafka.prepare(self.home, self.ports, class_path, startup_cache)
-        return kafka.command(self.home, class_path, self.options.kafka_heap, startup_cache)
+        return kafka.command(
+            self.home, class_path, self.options.kafka_heap, startup_cache, brief=self.options.kafka_brief
+        )
 
     def ended(self) -> None:
         kafka.keep_startup_cache(self.home, jars.cache_folder())

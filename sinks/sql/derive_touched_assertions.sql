@@ -3,9 +3,9 @@
 -- One UInt64 for a key: pupil ids are random, so what comes besides is next to nothing, and derives to what it was.
 (
     SELECT * FROM mark_assertion FINAL
-    WHERE (session_date, urn) IN
+    WHERE (session_date, urn, session) IN
     (
-        SELECT DISTINCT session_date, urn FROM touched
+        SELECT DISTINCT session_date, urn, session FROM touched
         WHERE batch IN {batches:Array(UInt64)} AND (NOT alone OR batch IN {whole:Array(UInt64)})
     )
     AND (

@@ -1,5 +1,5 @@
--- `before` of derive_counts.sql for the schools and dates that some batches touched. Read by sinks/derive.py.
+-- `before` of derive_counts.sql for the sessions of schools that some batches touched. Read by sinks/derive.py.
 (
     SELECT * FROM school_session
-    WHERE (session_date, urn) IN (SELECT DISTINCT session_date, urn FROM touched WHERE batch IN {batches:Array(UInt64)})
+    WHERE (session_date, urn, session) IN (SELECT DISTINCT session_date, urn, session FROM touched WHERE batch IN {batches:Array(UInt64)})
 )

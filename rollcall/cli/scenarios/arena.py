@@ -33,7 +33,7 @@ from rollcall.cli.scenarios.processes import Command, wait_until
 from rollcall.cli.scenarios.settled import settle, still
 from rollcall.errors import StackError
 from rollcall.settings import Settings
-from rollcall.stack import EmbeddedStack
+from rollcall.stack import EmbeddedStack, StackOptions
 from sinks.clickhouse import connect
 from sinks.reconcile import reconcile
 from sinks.verify import verify
@@ -81,7 +81,7 @@ class Arena:
         lessons and an alias are in force from the start, and decide marks of every day.
         """
         self.random = random.Random(f"{seed}/torture")
-        self.stack = EmbeddedStack(home)
+        self.stack = EmbeddedStack(home, StackOptions(kafka_brief=True))
         days = list(_school_days(-(-ticks // 4)))
         self.estate = Estate.make(seed, schools, pupils, days, Dirt.default(), feeds=feeds)
         if decided:

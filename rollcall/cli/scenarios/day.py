@@ -51,7 +51,7 @@ from rollcall.cli.scenarios.upheaval import Upheaval
 from rollcall.domain.clock import now
 from rollcall.errors import StackError, UsageError
 from rollcall.settings import Settings
-from rollcall.stack import EmbeddedStack
+from rollcall.stack import EmbeddedStack, StackOptions
 from rollcall.stack.home import port_is_free, write_atomically
 from sinks.clickhouse import connect
 
@@ -98,7 +98,7 @@ class Day:
 
     def __init__(self, plan: Plan, teller: Teller) -> None:
         self.plan, self._teller = plan, teller
-        self.stack = EmbeddedStack(plan.home)
+        self.stack = EmbeddedStack(plan.home, StackOptions(kafka_brief=True))
         self.commands: list[Command] = []
         self.ingest_url = ""
         self.settings = Settings.load(home=plan.home)
