@@ -92,7 +92,7 @@ def process(
     metrics.STEP_SECONDS.labels(step="decode").observe(time.perf_counter() - started)
     marks = decoded.marks
     context = Context(
-        decoded, world, assertions, find_records, suppress_repeats=suppress_repeats, pupil_sessions=pupil_sessions
+        decoded, world, assertions, find_records, meet, suppress_repeats=suppress_repeats, pupil_sessions=pupil_sessions
     )
     meet(marks["day"].unique().to_list())
     if standing is not None:

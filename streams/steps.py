@@ -69,8 +69,9 @@ STANDING = pl.Schema(
 class Context:
     """What the steps work with: the decoded batch, the world as known, the assertions remembered.
 
-    ``find_records``: looks deletions up. In recovery, ``standing``: the batch's marks that stand in the history
-    (STANDING); ``refused_before``: (message, item) of those that stand in quarantine.
+    ``find_records``: looks deletions up. ``meet``: loads what is remembered of session dates (days since 1970).
+    In recovery, ``standing``: the batch's marks that stand in the history (STANDING); ``refused_before``: (message,
+    item) of those that stand in quarantine.
     ``suppress_repeats``: False writes every repeat (the property test of suppression).
     ``pupil_sessions``: those with an assertion; without it no mark is taken for the first.
     ``replays``: the batch's replays (streams.replays.REPLAYS), None when it has none.
@@ -80,6 +81,7 @@ class Context:
     world: World
     assertions: Assertions
     find_records: RecordFinder
+    meet: Callable[[list[int]], None]
     standing: pl.DataFrame | None = None
     refused_before: pl.DataFrame | None = None
     suppress_repeats: bool = True
@@ -213,6 +215,8 @@ def amend_and_delete(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFram
     if not len(context.decoded.deletions):
         return _fill_absent(marks), []
     found, taken = _resolve_deletions(marks, context)
+    # A deletion does not say of which day it is: after a restart nothing may be remembered of that day yet.
+    context.meet(found["day"].unique().to_list())
     return _fill_absent(pl.concat([marks, found], how="diagonal").sort("message", "item", maintain_order=True)), taken
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -164,6 +166,17 @@ def test_what_a_repeat_has_overtaken_is_the_same_after_a_restart() -> None:
         assert outcomes(lab.take(register(mark("P0", "L"), submitted_at=at(0)))) == [["superseded"]]
 
 
+def test_a_deletion_older_than_a_repeat_deletes_nothing_after_a_restart_either() -> None:
+    """A deletion does not say of which day it is: nothing was remembered of the day when it was all that came."""
+    for forget in (False, True):
+        lab = Lab()
+        lab.take(page(record("r", "P0")), page(record("r", "P0"), taken_at=at(60)))
+        if forget:
+            lab.restart()
+        assert outcomes(lab.take(page(deletions=["r"], taken_at=at(30)))) == [["superseded"]]
+        assert counts(lab)["P0"].code == "/"
+
+
 def test_a_deletion_of_a_record_that_was_only_ever_refused_is_of_an_unknown_record() -> None:
     for together in (True, False):
         lab = Lab()
@@ -234,7 +247,7 @@ def plain(items: list[list[list[Verdict]]]) -> list[list[list[Any]]]:
     ]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(messages, splits)
 def test_every_mark_has_the_models_outcome_however_it_is_batched(sent: list[dict[str, Any]], sizes: list[int]) -> None:
     lab = Lab()
@@ -253,13 +266,47 @@ def test_a_worker_that_forgot_everything_judges_the_same(sent: list[dict[str, An
     assert plain(said) == plain(by_model(sent))
 
 
-@settings(max_examples=30, deadline=None)
+def spoken_of_by_one(sent: list[dict[str, Any]]) -> set[str]:
+    """Pupils of whom one register or one record alone speaks."""
+    by: dict[str, set[tuple[str, str]]] = {}
+    for message in sent:
+        for said in message["marks"]:
+            by.setdefault(said["pupil_ref"], set()).add((message["source"], said.get("record_id", "")))
+    return {pupil for pupil, speakers in by.items() if len(speakers) == 1}
+
+
+@settings(max_examples=60, deadline=None)
 @given(messages, splits)
 def test_without_suppression_the_same_marks_count(sent: list[dict[str, Any]], sizes: list[int]) -> None:
+    """Of pupils of whom one alone speaks; of the others see below."""
     with_it, without = Lab(), Lab(suppress=False)
     for batch in in_batches(sent, sizes):
         with_it.take(*batch)
         without.take(*batch)
+    alone = spoken_of_by_one(sent)
+    found, expected = ({p: c for p, c in counts(lab).items() if p in alone} for lab in (with_it, without))
+    assert found == expected
+
+
+def of_two_sources() -> list[dict[str, Any]]:
+    """A register is sent again unchanged; then comes what another source had said between."""
+    first, again = (register(mark("P0", "/"), submitted_at=at(time), source="classroom") for time in (0, 60))
+    return [first, again, register(mark("P0", "L"), submitted_at=at(2), source="kiosk-room")]
+
+
+def of_two_records() -> list[dict[str, Any]]:
+    """The same of two records of one source, in pages that carry the time."""
+    first, again = (page(record("r0", "P0", "L"), taken_at=at(time)) for time in (0, 70))
+    return [first, again, page(record("r2", "P0", "/"), taken_at=at(65))]
+
+
+@pytest.mark.xfail(strict=True, reason="a repeat that is not written is as old as what it repeats (docs/design.md)")
+@pytest.mark.parametrize("said", [of_two_sources, of_two_records], ids=lambda one: one.__name__)
+def test_a_repeat_is_news_where_another_spoke_between(said: Callable[[], list[dict[str, Any]]]) -> None:
+    """Known to be wrong: between two who disagree the latest stands, and a repeat makes its source the latest."""
+    with_it, without = Lab(), Lab(suppress=False)
+    with_it.take(*said())
+    without.take(*said())
     assert counts(with_it) == counts(without)
 
 
