@@ -304,6 +304,14 @@ def mark(pupil_id: int, code: str = "/", **facts: Any) -> dict[str, Any]:
     return row
 
 
+def in_hand(begun: datetime) -> dict[str, Any]:
+    """A range of the ledger that a worker has begun and not finished."""
+    return {
+        "consumer_group": "workers", "topic": REGISTER_TOPIC, "topic_id": TOPIC_ID, "partition": 3,
+        "first_offset": 120, "last_offset": 140, "epoch": 1, "batch": 7, "ingested_at": begun, "state": "PENDING",
+    }  # fmt: skip
+
+
 def history(client: Any, marks: Iterable[Mapping[str, Any]], derived: bool = True) -> None:
     """Write deliveries to the history and (as a worker does next) derive the current state from them."""
     marks = list(marks)

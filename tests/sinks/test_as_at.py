@@ -365,10 +365,7 @@ def test_what_a_worker_has_in_hand_is_waited_for_and_the_error_says_until_when(
     db: Any, run: Callable[..., Result]
 ) -> None:
     begun = rows.ARRIVED + timedelta(days=1)
-    unfinished = {
-        "consumer_group": "workers", "topic": rows.REGISTER_TOPIC, "topic_id": rows.TOPIC_ID, "partition": 3,
-        "first_offset": 120, "last_offset": 140, "epoch": 1, "batch": 7, "ingested_at": begun, "state": "PENDING",
-    }  # fmt: skip
+    unfinished = rows.in_hand(begun)
     rows.insert(db, "ledger", [unfinished])
     refused = run("report", "day", "--date", "2025-09-10", "--as-at", london(begun))
     assert isinstance(refused.exception, UsageError)

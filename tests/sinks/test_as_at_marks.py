@@ -70,11 +70,7 @@ def late_marks_of_a_school_that_had_sent_none(client: Any) -> None:
 def not_counted_yet(client: Any) -> None:
     """A batch before them is not finished, so the worker may have written them and not counted them."""
     at = rows.ARRIVED + timedelta(days=14)
-    begun = {
-        "consumer_group": "workers", "topic": rows.REGISTER_TOPIC, "topic_id": rows.TOPIC_ID, "partition": 3,
-        "first_offset": 120, "last_offset": 140, "epoch": 1, "batch": 7, "ingested_at": at, "state": "PENDING",
-    }  # fmt: skip
-    rows.insert(client, "ledger", [begun])
+    rows.insert(client, "ledger", [rows.in_hand(at)])
     came(client, 1, PROMPT[0], "I", [17])
     wrong = {"session_date": DAY, "urn": PROMPT[0], "session": "AM", "in_scope": True, "year_group": "7"}
     rows.insert(client, "school_session", [{**wrong, "canonical_code": "X", "marks": 3, "derived_version": 2**120}])

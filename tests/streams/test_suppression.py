@@ -247,7 +247,7 @@ def plain(items: list[list[list[Verdict]]]) -> list[list[list[Any]]]:
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(messages, splits)
 def test_every_mark_has_the_models_outcome_however_it_is_batched(sent: list[dict[str, Any]], sizes: list[int]) -> None:
     lab = Lab()
