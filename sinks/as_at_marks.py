@@ -37,10 +37,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SETTINGS = {"async_insert": 0, "optimize_on_insert": 0, "insert_deduplicate": 0}
 #: Of the pupil-sessions for which the rule must be asked (as_at_several.sql).
 _SEVERAL = load("verify_assertions").replace("FROM mark_event FINAL", "FROM mark_event_several FINAL")
-_BY_THE_RULE = current_expression(_SEVERAL, publication="{publication:UInt64}")
+_SAID_AGAIN = load("slice_reasserted")
+_BY_THE_RULE = current_expression(_SEVERAL, _SAID_AGAIN, publication="{publication:UInt64}")
 #: The same where a school had a rule by which a session's mark follows from lessons (rule 7).
 _WITH_LESSONS = current_expression(
-    _SEVERAL, publication="{publication:UInt64}", lessons=load("as_at_lessons")
+    _SEVERAL, _SAID_AGAIN, publication="{publication:UInt64}", lessons=load("as_at_lessons")
 )  # fmt: skip
 _COUNTS = counts_expression(load("as_at_slice"), load("verify_no_counts"))
 #: Those of sessions that cannot be counted by what came later alone (as_at_counted.sql).

@@ -201,7 +201,8 @@ def _statement(from_lessons: bool) -> str:
     counted = of_what_is_said("code_maps_test_counted")
     assertions = load("code_maps_test_assertions").replace("{counted}", counted)
     rebuilt = current_expression(
-        assertions, code_map=load("code_maps_asked"), wanted=f"(b.urn, b.session, told.1) IN {counted}",
+        assertions, "session_date = {day:Date}", code_map=load("code_maps_asked"),
+        wanted=f"(b.urn, b.session, told.1) IN {counted}",
         lessons=of_lessons(assertions) if from_lessons else None,
     )  # fmt: skip
     return load("code_maps_test").replace("{rebuilt}", rebuilt).replace("{counted}", counted)

@@ -36,12 +36,13 @@ _AGAIN = {**_SETTINGS, "insert_deduplicate": 0}
 
 
 def current_expression(
-    assertions: str, rules: str | None = None, wanted: str = "true", publication: str = "0",
+    assertions: str, reasserted: str | None, rules: str | None = None, wanted: str = "true", publication: str = "0",
     code_map: str | None = None, linked: bool = True, lessons: str | None = None, lesson_rules: str | None = None,
 ) -> str:  # fmt: skip
     """The SELECT that gives mark_current out of ``assertions`` (like mark_assertion FINAL, in parentheses).
 
-    What is said of days on which the URN was not open does not stand (rule 12). ``rules``: an expression for the rules
+    What is said of days on which the URN was not open does not stand (rule 12). ``reasserted``: a condition on the rows
+    of mark_reassertion that concern the assertions; None where none does. ``rules``: an expression for the rules
     between sources; those in force when None. ``wanted``: which of the pupils that aliases link are to be given; all,
     when ``assertions`` holds all of theirs. ``publication``: see the file. ``code_map``: what raw codes mean, in
     parentheses; as the maps in force say when None. ``linked``: False where no alias concerns the assertions, which
@@ -57,6 +58,9 @@ def current_expression(
         whose = load("derive_linked" if linked else "derive_own")
         return whose.replace("{assertions}", existing).replace("{wanted}", wanted)
 
+    if reasserted is not None:
+        # Of sessions alone: what is said again of a lesson is not kept (docs/design.md).
+        assertions = load("derive_said_again").replace("{assertions}", assertions).replace("{asked}", reasserted)
     current = load("derive_current").replace("{counting}", counting(assertions)).replace("{rules}", in_force)
     if lessons is not None:
         current = (
@@ -121,11 +125,14 @@ def derive_current(
         _, publication = latest_publication(client)
     keys = {"batches": list(batches), "whole": list(whole)}
     # After the publication is known: an alias published from here on is later than what the rows claim to have seen.
-    ((linked, at_lessons),) = client.query(load("derive_touched_concerned"), parameters=keys).result_rows
+    said_again = load("derive_touched_reasserted")
+    concerned = load("derive_touched_concerned").replace("{asked}", said_again)
+    ((linked, at_lessons, decided),) = client.query(concerned, parameters=keys).result_rows
     named = load("derive_touched_named") if linked else ""
     assertions = load("derive_touched_assertions").replace("{or_named}", named)
     expression = current_expression(
-        assertions, wanted=load("derive_touched_wanted"), publication="{publication:UInt64}", linked=linked > 0,
+        assertions, said_again if decided else None,
+        wanted=load("derive_touched_wanted"), publication="{publication:UInt64}", linked=linked > 0,
         lessons=of_lessons(assertions) if at_lessons else None,
     )  # fmt: skip
     fill_current(client, expression, {**keys, "publication": publication}, _AGAIN if again else _SETTINGS)

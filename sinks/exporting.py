@@ -68,6 +68,7 @@ class Table(NamedTuple):
 
 TABLES = (
     Table("mark_event", "history", "day", "session_date", dated=True, known=True),
+    Table("mark_reassertion", "history", "month", "session_date", dated=True, known=True),
     Table("register_receipt", "history", "month", "produced_at", known=True),
     Table("kiosk_event", "history", "month", "event_date", dated=True, known=True),
     Table("mark_assertion", "current", "day", "session_date", dated=True),

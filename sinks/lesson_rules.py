@@ -66,7 +66,10 @@ def what_would_change(client: Client, urn: int, rules: Sequence[LessonRule]) -> 
     Asks the very expression of derive, date by date, of all dates with lessons.
     """
     assertions = load("lesson_rules_test_assertions")
-    rebuilt = current_expression(assertions, lessons=of_lessons(assertions), lesson_rules=load("lesson_rules_asked"))
+    rebuilt = current_expression(
+        assertions, "session_date = {day:Date} AND urn = {urn:UInt32}", lessons=of_lessons(assertions),
+        lesson_rules=load("lesson_rules_asked"),
+    )  # fmt: skip
     statement = load("lesson_rules_test").replace("{rebuilt}", rebuilt)
     asked = {"urn": urn, "document": json.dumps([_asked(rule) for rule in rules])}
     found: list[Change] = []

@@ -96,7 +96,9 @@ def what_would_change(
     session date, or (None) of all. `on_day(day, done, days)` is called before each.
     """
     asked = json.dumps([_asked(rule) for rule, holds in zip(rules, in_force(rules, at), strict=True) if holds])
-    rebuilt = current_expression(load("source_rules_test_assertions"), load("source_rules_asked"))
+    rebuilt = current_expression(
+        load("source_rules_test_assertions"), "session_date = {day:Date}", load("source_rules_asked")
+    )
     statement = load("source_rules_test").replace("{rebuilt}", rebuilt)
     days = [row[0] for row in client.query(load("source_rules_test_days"), parameters={"day": day}).result_rows]
     found: list[Change] = []

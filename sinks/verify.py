@@ -125,7 +125,9 @@ def _differences(client: Client, parameters: dict[str, Any]) -> Iterator[Differe
     assertions = load("verify_assertions")
     lessons = load("verify_periods")
     ((linked, from_lessons),) = client.query(load("derive_in_use")).result_rows
-    current = f"({current_expression(assertions, linked=linked, lessons=lessons if from_lessons else None)})"
+    said_again = load("slice_reasserted")
+    marks = current_expression(assertions, said_again, linked=linked, lessons=lessons if from_lessons else None)
+    current = f"({marks})"
     yield from compared("mark_assertion", "verify_assertion_differences", assertions)
     wrong = compared("mark_current", "verify_current_differences", current)
     yield from wrong

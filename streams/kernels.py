@@ -30,7 +30,9 @@ __all__ = [
     "leave_out_known",
     "mix_columns",
     "probe_size",
+    "pupil_places",
     "pupil_session_keys",
+    "reasserted",
     "regrow",
     "remember",
     "repeats_within",
@@ -42,6 +44,9 @@ I64 = npt.NDArray[np.int64]
 
 #: Verdicts of `suppress` and `repeats_within`, one byte a mark.
 ACCEPTED, UNCHANGED, SUPERSEDED, CONTRADICTS = 0, 1, 2, 3
+
+#: Bits of a version below its milliseconds.
+_MS = np.uint64(20)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _M1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -149,6 +154,20 @@ def pupil_session_keys(urn: Any, day: Any, session: Any, pupil: Any) -> Any:
 
 
 @nb.njit(cache=True, nogil=True)
+def pupil_places(urn: Any, day: Any, session: Any, aside: Any, pupil: Any) -> Any:
+    """Hash of what an assertion is about, whoever makes it: (urn, session date, session, aside) and the pupil.
+
+    ``aside``: the hash of the lesson, or of what else sets assertions apart that are never weighed against each other.
+    Of one (urn, day, session, aside) two pupils never meet: there it is a bijection of ``pupil``.
+    """
+    out = np.empty(len(urn), np.uint64)
+    for i in range(len(urn)):
+        place = (np.uint64(urn[i]) << np.uint64(32)) | (np.uint64(day[i]) << np.uint64(2)) | np.uint64(session[i])
+        out[i] = _mix(_mix(_mix(place) ^ aside[i]) ^ pupil[i])
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
 def content_hashes(scheme: Any, code: Any, minutes_late: Any, amendment: Any) -> Any:
     """Hash of what a mark says, stored in ``content``: a restart compares the same. ``amendment``: 0 for none."""
     out = np.empty(len(scheme), np.uint64)
@@ -218,7 +237,7 @@ def regrow(old: Any, new: Any) -> None:
     mask = np.uint64(len(new) - 1)
     for i in range(len(old)):
         if old[i, 0] != 0:
-            j = old[i, 0] & mask
+            j = old[i, 1] & mask
             while new[j, 0] != 0:
                 j = (j + np.uint64(1)) & mask
             new[j] = old[i]
@@ -279,82 +298,121 @@ def repeats_within(message: Any, key: Any, pupil: Any, asserted: Any, content: A
 
 @nb.njit(cache=True, nogil=True)
 def suppress(
-    state: Any, key: Any, pupil: Any, version: Any, content: Any, told: Any, complete: Any, stands: Any, verdict: Any
-) -> int:
-    """Judge marks in partition order against the assertions in force; returns how many keys are new.
+    state: Any, key: Any, place: Any, version: Any, content: Any, told: Any, complete: Any, stands: Any, weighed: Any,
+    linked: Any, verdict: Any,
+) -> Any:  # fmt: skip
+    """Judge marks in partition order against the assertions in force; returns how many keys are new, and what of the
+    repeats decides between speakers: rows of (mark, version, content, said again at).
 
-    ``state``: n x 5 open-addressing table of (key, pupil_id, version, content, re-asserted version); n a power of two.
+    ``state``: n x 5 open-addressing table of (key, place, version, content, re-asserted version); n a power of two. All
+    that is said of one ``place`` (`pupil_places`) stands in one probe.
     ``told``: the mark's time is its message's, which the receipt keeps; only such a repeat is remembered as said again.
     ``complete``: told, and the message states a whole register, or how records of some days stand (a page of a window).
     ``stands``: it is in the history already (recovery): its verdict is not asked for, the state just learns it.
+    ``weighed``: of a session, so that it may have to be weighed against what others say of its place; ``linked``: of a
+    pupil whom others may speak of at other places (aliases), so that each repeat may decide.
     ``verdict``: UNCHANGED and CONTRADICTS from `repeats_within` are kept; ACCEPTED ones are judged by the four cases of
-    docs/design.md ("Unchanged, exactly").
+    docs/design.md ("Unchanged, exactly"). The rows returned: "Said again, between two who disagree" there.
     """
     mask = np.uint64(len(state) - 1)
-    new = 0
+    new, found = 0, 0
+    again = np.empty((64, 4), np.uint64)
     for i in range(len(key)):
         if verdict[i] == CONTRADICTS:
             continue
-        k, p, v, c = key[i], pupil[i], version[i], content[i]
-        j = k & mask
+        k, p, v, c = key[i], place[i], version[i], content[i]
+        j = p & mask
         while state[j, 0] != 0 and not (state[j, 0] == k and state[j, 1] == p):
             j = (j + np.uint64(1)) & mask
+        before, raised, in_force = np.uint64(0), False, False
         if state[j, 0] == 0:
             state[j, 0], state[j, 1], state[j, 2], state[j, 3], state[j, 4] = k, p, v, c, np.uint64(0)
             new += 1
-            continue
-        if stands[i]:
+            in_force = True
+        elif stands[i]:
             if v > state[j, 2] and v >= state[j, 4]:
                 state[j, 2], state[j, 3] = v, c
+                in_force = True
+        else:
+            same_time = (v >> _MS) == (state[j, 2] >> _MS)
+            if verdict[i] == UNCHANGED or (c == state[j, 3] and v >= state[j, 2] and (complete[i] or same_time)):
+                verdict[i] = UNCHANGED
+                if told[i] and v > state[j, 4]:
+                    before = max(state[j, 2], state[j, 4])
+                    raised = (v >> _MS) > (before >> _MS)
+                    state[j, 4] = v
+            elif v < state[j, 4]:
+                verdict[i] = SUPERSEDED
+            elif v > state[j, 2]:
+                state[j, 2], state[j, 3] = v, c
+                in_force = True
+        if not weighed[i] or not (raised or in_force):
             continue
-        same_time = (v >> np.uint64(20)) == (state[j, 2] >> np.uint64(20))
-        if verdict[i] == UNCHANGED or (c == state[j, 3] and v >= state[j, 2] and (complete[i] or same_time)):
-            verdict[i] = UNCHANGED
-            if told[i] and v > state[j, 4]:
-                state[j, 4] = v
-        elif v < state[j, 4]:
-            verdict[i] = SUPERSEDED
-        elif v > state[j, 2]:
-            state[j, 2], state[j, 3] = v, c
-    return new
+        decides = raised and linked[i]
+        o = p & mask
+        while state[o, 0] != 0:
+            if o != j and state[o, 1] == p:
+                said, held = max(state[o, 2], state[o, 4]) >> _MS, state[o, 2] >> _MS
+                if raised:
+                    decides |= before >> _MS <= said <= v >> _MS
+                elif held <= v >> _MS <= said and held < said:
+                    again, found = _note(again, found, i, state[o, 2], state[o, 3], state[o, 4])
+            o = (o + np.uint64(1)) & mask
+        if decides:
+            again, found = _note(again, found, i, state[j, 2], state[j, 3], v)
+    return new, again[:found]
+
+
+@nb.njit(inline="always")
+def _note(rows: Any, used: Any, mark: Any, version: Any, content: Any, again: Any) -> Any:
+    """Add a row to ``rows``, of which ``used`` are in use; returns both, as they are then."""
+    if used == len(rows):
+        larger = np.empty((2 * used, 4), np.uint64)
+        larger[:used] = rows
+        rows = larger
+    rows[used, 0], rows[used, 1], rows[used, 2], rows[used, 3] = np.uint64(mark), version, content, again
+    return rows, used + 1
 
 
 @nb.njit(cache=True, nogil=True)
-def learn(state: Any, key: Any, pupil: Any, version: Any, content: Any) -> int:
-    """Load assertions (from mark_assertion) into the state; returns how many keys are new."""
+def learn(state: Any, key: Any, place: Any, version: Any, content: Any, again: Any) -> int:
+    """Load assertions (from mark_assertion) into the state, with the version at which each was last said again (0: not
+    since); returns how many keys are new.
+    """
     mask = np.uint64(len(state) - 1)
     new = 0
     for i in range(len(key)):
-        j = key[i] & mask
-        while state[j, 0] != 0 and not (state[j, 0] == key[i] and state[j, 1] == pupil[i]):
+        j = place[i] & mask
+        while state[j, 0] != 0 and not (state[j, 0] == key[i] and state[j, 1] == place[i]):
             j = (j + np.uint64(1)) & mask
         if state[j, 0] == 0:
             new += 1
-            state[j, 0], state[j, 1] = key[i], pupil[i]
+            state[j, 0], state[j, 1] = key[i], place[i]
         if version[i] > state[j, 2]:
             state[j, 2], state[j, 3] = version[i], content[i]
+        state[j, 4] = max(state[j, 4], again[i])
     return new
 
 
 @nb.njit(cache=True, nogil=True)
-def learn_reasserted(state: Any, slots: Any, rows: Any, version: Any) -> None:
-    """Load re-assertions into the state. ``slots``, ``rows``: a table (`fill`) from the hash of (key, pupil_id), as
-    `mix_columns` gives it and ``unchanged_keys`` holds it, to the row of ``version``.
+def reasserted(slots: Any, rows: Any, version: Any, key: Any, pupil: Any) -> Any:
+    """The version at which each assertion (key, pupil_id) was last said again, 0 where never. ``slots``, ``rows``: a
+    table (`fill`) from the hash of both, as `mix_columns` gives it and ``unchanged_keys`` holds it, to the row of
+    ``version``.
     """
+    out = np.zeros(len(key), np.uint64)
     mask = np.uint64(len(slots) - 1)
-    for i in range(len(state)):
-        if state[i, 0] == 0:
-            continue
-        named = _mix(state[i, 0] ^ _mix(state[i, 1]))
+    for i in range(len(key)):
+        named = _mix(key[i] ^ _mix(pupil[i]))
         if named == 0:
             named = np.uint64(1)
         j = named & mask
         while slots[j] != 0:
             if slots[j] == named:
-                if version[rows[j]] > state[i, 4]:
-                    state[i, 4] = version[rows[j]]
+                out[i] = version[rows[j]]
                 break
             j = (j + np.uint64(1)) & mask
+    return out
 
 
 #: Words of a block of a filter: a cache line, so that a look at eight bits costs one of memory.

@@ -18,7 +18,7 @@ from streams import kernels
 from streams.batch import Topic
 from streams.frames import COUNTING
 from streams.pupil_sessions import PupilSessions
-from streams.suppression import Assertions
+from streams.suppression import Assertions, Reasserted, aside
 
 __all__ = ["Memory", "assertion_keys"]
 
@@ -50,44 +50,59 @@ class Memory:
         for topic, partitions in self._owned.items():
             below = {p: offset for uuid, p, offset in self.unread if uuid == topic.uuid}
             bounds = [below.get(p, 2**63 - 1) for p in partitions]
+            reasserted = _reasserted(self._writer.reasserted(topic.uuid, partitions, bounds, dates))
             for table in self._writer.assertions(topic.uuid, partitions, bounds, dates):
-                self._learn(table)
-            self._learn_reasserted(self._writer.reasserted(topic.uuid, partitions, bounds, dates))
+                self._learn(table, reasserted, of_kiosks=topic.source_kind == "kiosk")
         if self.pupil_sessions is not None:
             self.pupil_sessions.learn(self._writer.pupil_sessions(dates))
 
-    def _learn(self, table: object) -> None:
+    def _learn(self, table: object, reasserted: Reasserted, of_kiosks: bool) -> None:
         frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
         if not frame.height:
             return
-        key = assertion_keys(frame)
+        key, pupil = assertion_keys(frame), frame["pupil_id"].cast(pl.UInt64).to_numpy()
         self.assertions.learn(
-            key, frame["pupil_id"].cast(pl.UInt64).to_numpy(), frame["version"].cast(pl.UInt64).to_numpy(),
-            frame["content"].cast(pl.UInt64).to_numpy(),
+            key, _places(frame, of_kiosks), frame["version"].cast(pl.UInt64).to_numpy(),
+            frame["content"].cast(pl.UInt64).to_numpy(), reasserted.of(key, pupil),
         )  # fmt: skip
 
-    def _learn_reasserted(self, table: object) -> None:
-        frame = pl.from_arrow(table)
-        assert isinstance(frame, pl.DataFrame)
-        if frame.height:
-            self.assertions.learn_reasserted(
-                frame["key"].cast(pl.UInt64).to_numpy(), frame["version"].cast(pl.UInt64).to_numpy()
-            )
+
+def _reasserted(table: object) -> Reasserted:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    if not frame.height:
+        return Reasserted(np.zeros(0, np.uint64), np.zeros(0, np.uint64))
+    return Reasserted(frame["key"].cast(pl.UInt64).to_numpy(), frame["version"].cast(pl.UInt64).to_numpy())
+
+
+def _places(frame: pl.DataFrame, of_kiosks: bool) -> npt.NDArray[np.uint64]:
+    """The places (kernels.pupil_places) of rows of the history."""
+    places: npt.NDArray[np.uint64] = kernels.pupil_places(
+        frame["urn"].cast(pl.UInt32).to_numpy(), frame["day"].cast(pl.Int32).to_numpy(),
+        frame["session"].cast(pl.UInt8).to_numpy(),
+        aside(_periods(frame), np.full(frame.height, of_kiosks)),
+        frame["pupil_id"].cast(pl.UInt64).to_numpy(),
+    )  # fmt: skip
+    return places
 
 
 def assertion_keys(frame: pl.DataFrame) -> npt.NDArray[np.uint64]:
     """The keys (kernels.assertion_keys) of rows of the history: urn, day (since 1970), session (1 AM, 2 PM), source,
     record_id and, unless all are of sessions, period.
     """
-    no_period = np.full(frame.height, kernels.hash_text(""), np.uint64)
-    period = kernels.hash_strings(frame["period"]) if "period" in frame.columns else no_period
     keys: npt.NDArray[np.uint64] = kernels.assertion_keys(
         frame["urn"].cast(pl.UInt32).to_numpy(), frame["day"].cast(pl.Int32).to_numpy(),
         frame["session"].cast(pl.UInt8).to_numpy(),
-        kernels.hash_strings(frame["source"]), period, kernels.hash_strings(frame["record_id"]),
+        kernels.hash_strings(frame["source"]), _periods(frame), kernels.hash_strings(frame["record_id"]),
     )  # fmt: skip
     return keys
+
+
+def _periods(frame: pl.DataFrame) -> npt.NDArray[np.uint64]:
+    if "period" in frame.columns:
+        return kernels.hash_strings(frame["period"])
+    return np.full(frame.height, kernels.hash_text(""), np.uint64)
 
 
 def _together(owned: dict[Topic, list[int]]) -> bool:

@@ -259,8 +259,8 @@ class Pipeline:
         self._fail.reach("history.before")
         token = f"{outcome.batch.id}"
         for table, point in (
-            ("mark_event", "history.written"), ("quarantine_message", None), ("quarantine", "quarantine.written"),
-            ("quarantine_trail", None), ("register_receipt", "receipts.written"),
+            ("mark_event", "history.written"), ("mark_reassertion", None), ("quarantine_message", None),
+            ("quarantine", "quarantine.written"), ("quarantine_trail", None), ("register_receipt", "receipts.written"),
         ):  # fmt: skip
             if getattr(outcome, table).num_rows:
                 self._patiently(lambda t=table: writer.insert(t, getattr(outcome, t), token), f"writing {table}")  # type: ignore[misc]
@@ -312,7 +312,7 @@ class Pipeline:
                 lambda: latest_publication(client), "asking for the latest publication"
             )
             whole = [w.outcome.batch.id for w in works if w.outcome.map_version < code_map]
-            choosing = [w.outcome.batch.id for w in works if w.outcome.to_choose]
+            choosing = [w.outcome.batch.id for w in works if w.outcome.to_choose or w.outcome.repeats_decide]
             if derived := sorted({*batches} & {*choosing, *whole}):
                 self._patiently(lambda: derive_current(client, derived, whole, publication), "deriving current marks")
         self._fail.reach("derive.current_written")
@@ -346,5 +346,9 @@ class Pipeline:
 
 
 def _deriving(works: list[Work]) -> list[int]:
-    """Batches that touched a key. Evidence of kiosks touches none (rule 17)."""
-    return [w.outcome.batch.id for w in works if any(r.accepted and r.topic != EVIDENCE for r in w.ranges)]
+    """Batches that touched a key: by a mark, or by a repeat. Evidence of kiosks touches none (rule 17)."""
+    return [
+        w.outcome.batch.id
+        for w in works
+        if w.outcome.repeats_decide or any(r.accepted and r.topic != EVIDENCE for r in w.ranges)
+    ]

@@ -56,6 +56,7 @@ class Outcome:
 
     batch: Batch
     mark_event: pa.Table
+    mark_reassertion: pa.Table
     quarantine: pa.Table
     quarantine_message: pa.Table
     quarantine_trail: pa.Table
@@ -70,6 +71,8 @@ class Outcome:
     map_version: int = 0
     #: Whether a mark touches a key (`touched_view`) and did not come alone: the rule has to choose.
     to_choose: bool = False
+    #: Whether what was said again touches one.
+    repeats_decide: bool = False
 
 
 def process(
@@ -147,6 +150,7 @@ def _outcome(
     return Outcome(
         batch,
         mark_event=rows.mark_event(decoded, accepted, world),
+        mark_reassertion=rows.mark_reassertion(decoded, context.said_again),
         quarantine=quarantine,
         quarantine_message=rows.quarantine_message(decoded, refused),
         quarantine_trail=quarantine_trail(decoded, judged, world),
@@ -158,6 +162,7 @@ def _outcome(
         schools=_schools(context, counts),
         map_version=world.code_map.version,
         to_choose=_to_choose(accepted, world),
+        repeats_decide=len(context.said_again) > 0,
     )
 
 

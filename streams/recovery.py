@@ -109,7 +109,10 @@ class Recovery:
     def _finish(self, r: LedgerRange, outcome: Outcome, days: list[int], urns: list[int]) -> LedgerRange:
         # Of this attempt only: another attempt's block may hold other rows, and a known token would drop them.
         token = f"{r.batch}:{r.partition}:{r.first}:recovery:{uuid.uuid4().hex}"
-        for table in ("mark_event", "quarantine_message", "quarantine", "quarantine_trail", "register_receipt"):
+        for table in (
+            "mark_event", "mark_reassertion", "quarantine_message", "quarantine", "quarantine_trail",
+            "register_receipt",
+        ):  # fmt: skip
             rows = getattr(outcome, table)
             if rows.num_rows:
                 self._writer.insert(table, rows, token)

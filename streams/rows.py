@@ -18,7 +18,9 @@ from streams.replays import keeps_no_bytes
 from streams.steps import TakenOut
 from streams.world import World
 
-__all__ = ["Counts", "mark_event", "quarantine", "quarantine_message", "refused_marks", "register_receipt"]
+__all__ = [
+    "Counts", "mark_event", "mark_reassertion", "quarantine", "quarantine_message", "refused_marks", "register_receipt",
+]  # fmt: skip
 
 _KINDS = pa.array(["register", "mis", "kiosk"])
 _SESSIONS = pa.array(["AM", "PM"])
@@ -88,6 +90,26 @@ def mark_event(decoded: Decoded, marks: pl.DataFrame, world: World) -> pa.Table:
         "batch": np.full(n, batch.id, np.uint64),
     }
     return pa.table(table)
+
+
+def mark_reassertion(decoded: Decoded, said_again: pl.DataFrame) -> pa.Table:
+    """Rows of mark_reassertion for what `steps.suppress` found (SAID_AGAIN)."""
+    batch, message = decoded.batch, said_again["message"].to_numpy()
+    where = _Whereabouts(batch, decoded.messages["record"].to_numpy()[message])
+    return pa.table(
+        {
+            "session_date": pa.array(said_again["day"].to_numpy()).cast(pa.date32()),
+            "urn": said_again["urn"].to_arrow(),
+            "session": pa.DictionaryArray.from_arrays(
+                pa.array((said_again["session"].to_numpy() - 1).astype(np.int8)), _SESSIONS
+            ),
+            "pupil_id": said_again["pupil_id"].to_arrow(),
+            **{name: said_again[name].to_arrow() for name in ("version", "content", "again")},
+            "ingested_at": _instants(np.full(len(message), batch.ingested_ms, np.int64)),
+            **where.columns(),
+            "batch": np.full(len(message), batch.id, np.uint64),
+        }
+    )
 
 
 def refused_marks(taken: Sequence[TakenOut]) -> pl.DataFrame:

@@ -7,9 +7,9 @@ columns they need and add. docs/guarantees.md holds the two identities that the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,11 +22,11 @@ from streams import kernels
 from streams.frames import SOURCE_KINDS, Decoded
 from streams.pupil_sessions import PupilSessions
 from streams.replays import count_once
-from streams.suppression import Assertions
+from streams.suppression import Assertions, aside
 from streams.world import World
 
 __all__ = [
-    "RECORD_PLACES", "STANDING", "STEPS", "Context", "RecordFinder", "Step", "TakenOut",
+    "RECORD_PLACES", "SAID_AGAIN", "STANDING", "STEPS", "Context", "RecordFinder", "Step", "TakenOut",
     "amend_and_delete", "check", "find_first", "identify", "map_codes", "suppress",
 ]  # fmt: skip
 
@@ -65,6 +65,16 @@ STANDING = pl.Schema(
 )  # fmt: skip
 
 
+#: An assertion that was said again, by the mark that says so or that it outranks by it: message of that mark, place,
+#: version and content of the assertion, and the version at which it was said again.
+SAID_AGAIN = pl.Schema(
+    {
+        "message": pl.UInt32, "urn": pl.UInt32, "day": pl.Int32, "session": pl.UInt8, "pupil_id": pl.UInt64,
+        "version": pl.UInt64, "content": pl.UInt64, "again": pl.UInt64,
+    }
+)  # fmt: skip
+
+
 @dataclass(slots=True)
 class Context:
     """What the steps work with: the decoded batch, the world as known, the assertions remembered.
@@ -75,6 +85,7 @@ class Context:
     ``suppress_repeats``: False writes every repeat (the property test of suppression).
     ``pupil_sessions``: those with an assertion; without it no mark is taken for the first.
     ``replays``: the batch's replays (streams.replays.REPLAYS), None when it has none.
+    ``said_again``: unwritten repeats that decide between speakers (SAID_AGAIN), found by `suppress`.
     """
 
     decoded: Decoded
@@ -87,6 +98,7 @@ class Context:
     suppress_repeats: bool = True
     pupil_sessions: PupilSessions | None = None
     replays: pl.DataFrame | None = None
+    said_again: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SAID_AGAIN))
 
 
 @dataclass(slots=True)
@@ -318,7 +330,8 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
     """Tell news from unchanged repeats, and flag what a later re-assertion has overtaken.
 
     Needs the marks in order of (message, item), deletions among them (``deleted``), marks that already stand
-    (``stands``). Adds ``version``, ``content``, ``key`` and ``verdict`` (kernels.ACCEPTED, UNCHANGED, SUPERSEDED).
+    (``stands``). Leaves in the context what was said again and decides (``said_again``).
+    Adds ``version``, ``content``, ``key`` and ``verdict`` (kernels.ACCEPTED, UNCHANGED, SUPERSEDED).
     Takes out ``contradicts_itself``.
     """
     messages = context.decoded.messages
@@ -328,10 +341,9 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
     low = np.uint64((1 << 20) - 1)
     version = (asserted << np.uint64(20)) | (offsets & low)
     source_hash = kernels.hash_strings(messages["source"])[message]
-    key = kernels.assertion_keys(
-        marks["urn"].to_numpy(), marks["day"].to_numpy(), marks["session"].to_numpy(), source_hash,
-        kernels.hash_strings(marks["period"]), kernels.hash_strings(marks["record_id"]),
-    )  # fmt: skip
+    period = kernels.hash_strings(marks["period"])
+    where = marks["urn"].to_numpy(), marks["day"].to_numpy(), marks["session"].to_numpy()
+    key = kernels.assertion_keys(*where, source_hash, period, kernels.hash_strings(marks["record_id"]))
     content = kernels.content_hashes(
         marks["scheme_hash"].to_numpy(), marks["code_hash"].to_numpy(), marks["minutes_late"].to_numpy(),
         marks["amendment_hash"].to_numpy(),
@@ -351,8 +363,13 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
         told = asserted == messages["asserted_ms"].to_numpy()[message]
         # A page of some days says how its records stand in them, also when it holds only those that changed.
         whole = messages["complete"].to_numpy() | (messages["window_to"].to_numpy() > 0)
-        complete = whole[message] & told
-        context.assertions.judge(key, pupil, version, content, told, complete, stands, verdict)
+        of_kiosks = messages["source_kind"].to_numpy()[message] == SOURCE_KINDS["kiosk"]
+        again = context.assertions.judge(
+            key, kernels.pupil_places(*where, aside(period, of_kiosks), pupil), version, content, told=told,
+            complete=whole[message] & told, stands=stands, weighed=~of_kiosks & (period == kernels.hash_text("")),
+            linked=_among(pupil, context.world.aliased), verdict=verdict,
+        )  # fmt: skip
+        context.said_again = _said_again(marks, again)
     else:
         verdict[verdict == kernels.UNCHANGED] = kernels.ACCEPTED
     marks = marks.with_columns(
@@ -363,6 +380,13 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
     )
     reason = (verdict == kernels.CONTRADICTS).astype(np.uint8)
     return _take_out(marks, reason, ("", "contradicts_itself"))
+
+
+def _said_again(marks: pl.DataFrame, again: npt.NDArray[np.uint64]) -> pl.DataFrame:
+    """What `kernels.suppress` found to decide between speakers, as SAID_AGAIN."""
+    where = marks.select("message", "urn", "day", "session", "pupil_id")[again[:, 0].astype(np.int64)]
+    columns = {name: again[:, i + 1] for i, name in enumerate(("version", "content", "again"))}
+    return where.with_columns(pl.Series(name, values) for name, values in columns.items()).cast(SAID_AGAIN)
 
 
 def find_first(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[TakenOut]]:
@@ -387,10 +411,8 @@ def find_first(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, lis
     )  # fmt: skip
     alone = np.zeros(len(marks), np.bool_)
     alone[at] = context.pupil_sessions.first(key)
-    if len(context.world.aliased):
-        alone &= ~np.isin(marks["pupil_id"].to_numpy(), context.world.aliased)
-    if len(context.world.lesson_schools):
-        alone &= ~np.isin(marks["urn"].to_numpy(), context.world.lesson_schools)
+    alone &= ~_among(marks["pupil_id"].to_numpy(), context.world.aliased)
+    alone &= ~_among(marks["urn"].to_numpy(), context.world.lesson_schools)
     # A deletion may be of a date that was not looked up.
     alone &= ~marks["deleted"].to_numpy() & ~marks["stands"].to_numpy()
     alone &= marks["exceptions"].to_numpy() & BIT["school_not_open"] == 0
@@ -399,6 +421,11 @@ def find_first(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, lis
 
 #: The walk of a mark. Order matters: each step may rely on what stands above it.
 STEPS: tuple[Step, ...] = (check, identify, map_codes, amend_and_delete, suppress, count_once, find_first)
+
+
+def _among(values: npt.NDArray[Any], few: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which of ``values`` are among ``few``, which mostly there are none of."""
+    return np.isin(values, few) if len(few) else np.zeros(len(values), np.bool_)
 
 
 def london_days(instants_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:

@@ -12,13 +12,14 @@ import numpy.typing as npt
 
 from streams import kernels
 
-__all__ = ["Assertions"]
+__all__ = ["Assertions", "Reasserted", "aside"]
 
 U64 = npt.NDArray[np.uint64]
+Bools = npt.NDArray[np.bool_]
 
 
 class Assertions:
-    """(assertion key, pupil_id) -> version and content in force, and the latest re-assertion. 40 bytes a slot."""
+    """(assertion key, place) -> version and content in force, and the latest re-assertion. 40 bytes a slot."""
 
     def __init__(self, expected: int = 1 << 16) -> None:
         """``expected``: keys to make room for at once; growing later costs a copy."""
@@ -47,22 +48,43 @@ class Assertions:
             kernels.regrow(self._table, larger)
             self._table = larger
 
-    def learn(self, key: U64, pupil: U64, version: U64, content: U64) -> None:
-        """Load assertions that stand in ClickHouse; the greatest version of a key wins."""
+    def learn(self, key: U64, place: U64, version: U64, content: U64, again: U64) -> None:
+        """Load assertions that stand in ClickHouse; the greatest version of a key wins. ``again``: see `Reasserted`."""
         self.reserve(len(key))
-        self._held += int(kernels.learn(self._table, key, pupil, version, content))
-
-    def learn_reasserted(self, named: U64, version: U64) -> None:
-        """Load re-assertions (receipts) of assertions already learned. ``named``: distinct, as ``unchanged_keys``."""
-        size = kernels.probe_size(len(named))
-        slots, rows = np.zeros(size, np.uint64), np.zeros(size, np.uint32)
-        kernels.fill(slots, rows, named, np.arange(len(named), dtype=np.uint32))
-        kernels.learn_reasserted(self._table, slots, rows, version)
+        self._held += int(kernels.learn(self._table, key, place, version, content, again))
 
     def judge(
-        self, key: U64, pupil: U64, version: U64, content: U64, told: npt.NDArray[np.bool_],
-        complete: npt.NDArray[np.bool_], stands: npt.NDArray[np.bool_], verdict: npt.NDArray[np.uint8],
-    ) -> None:  # fmt: skip
-        """Judge marks in partition order (kernels.suppress); writes ``verdict`` and remembers what was accepted."""
+        self, key: U64, place: U64, version: U64, content: U64, *, told: Bools, complete: Bools, stands: Bools,
+        weighed: Bools, linked: Bools, verdict: npt.NDArray[np.uint8],
+    ) -> U64:  # fmt: skip
+        """Judge marks in partition order (kernels.suppress); writes ``verdict`` and remembers what was accepted.
+
+        Returns what decides between speakers, n x 4: mark, version and content of an assertion, and its latest time.
+        """
         self.reserve(len(key))
-        self._held += int(kernels.suppress(self._table, key, pupil, version, content, told, complete, stands, verdict))
+        new, again = kernels.suppress(
+            self._table, key, place, version, content, told, complete, stands, weighed, linked, verdict
+        )
+        self._held += int(new)
+        return np.asarray(again, np.uint64)
+
+
+class Reasserted:
+    """When assertions were last said again, by what receipts call them (``unchanged_keys``)."""
+
+    def __init__(self, named: U64, version: U64) -> None:
+        """``named``: distinct."""
+        size = kernels.probe_size(len(named))
+        self._slots, self._rows, self._version = np.zeros(size, np.uint64), np.zeros(size, np.uint32), version
+        kernels.fill(self._slots, self._rows, named, np.arange(len(named), dtype=np.uint32))
+
+    def of(self, key: U64, pupil: U64) -> U64:
+        """The version at which each assertion was last said again; 0 where it never was."""
+        return np.asarray(kernels.reasserted(self._slots, self._rows, self._version, key, pupil), np.uint64)
+
+
+def aside(period: U64, of_kiosks: Bools) -> U64:
+    """What sets assertions of one pupil and session apart (kernels.pupil_places): the lesson, ``period`` its hash (rule
+    7), and that evidence of kiosks is never weighed against what counts (rule 17).
+    """
+    return np.where(of_kiosks, ~period, period)

@@ -17,6 +17,10 @@ SELECT * FROM {assertions};
 CREATE VIEW period_current AS
 SELECT * FROM {periods};
 
+CREATE VIEW mark_reassertion AS
+SELECT * FROM {now}.mark_reassertion FINAL
+WHERE session_date BETWEEN {first} AND {last} AND {schools} AND ingested_at <= {at};
+
 CREATE VIEW register_receipt AS
 SELECT * FROM {now}.register_receipt FINAL
 WHERE {schools} AND ingested_at <= {at};

@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from rollcall.domain.codes import CODES
 from sinks.as_at import opened
-from sinks.derive import rederive
+from sinks.derive import derive, rederive
 from tests.sinks import rows
 from tests.sinks.test_as_at import (
     DAY,
@@ -59,6 +59,31 @@ def another_source(client: Any) -> None:
     came(client, 1, PROMPT[0], "OO", [0, 16], source="mis", source_kind="mis")
 
 
+def said_again(client: Any, edition: int, urn: int, pupil: int) -> None:
+    """What a school said of a pupil, said again unchanged in an edition, and it decides."""
+    when = rows.ARRIVED + timedelta(days=14 * edition)
+    client.command(
+        "INSERT INTO mark_reassertion SELECT session_date, urn, session, pupil_id, version, content,"
+        " bitShiftLeft(toUInt64(toUnixTimestamp64Milli({when:DateTime64(3, 'UTC')})), 20), {when:DateTime64(3, 'UTC')},"
+        " topic, topic_id, partition, offset, {batch:UInt64} FROM mark_event FINAL"
+        " WHERE urn = {urn:UInt32} AND pupil_id = {pupil:UInt64} AND source = 'classroom'",
+        parameters={"when": when, "urn": urn, "pupil": urn * 100 + pupil, "batch": 900 + edition},
+    )
+    derive(client, [900 + edition])
+
+
+def another_room(client: Any) -> None:
+    came(client, 0, PROMPT[0], "OO", [3, 4], source="second-room", asserted_at=rows.ARRIVED - timedelta(minutes=1))
+
+
+def said_again_since(client: Any) -> None:
+    """Of two who are equals; one of them had said it again by then, of one pupil."""
+    another_room(client)
+    said_again(client, 0, PROMPT[0], 3)
+    said_again(client, 1, PROMPT[0], 3)
+    said_again(client, 2, PROMPT[0], 4)
+
+
 def deleted(client: Any) -> None:
     came(client, 1, PROMPT[0], "/", [3], deleted=True)
 
@@ -92,6 +117,7 @@ def two_who_were_merged_before(client: Any) -> None:
         nothing,
         amended,
         another_source,
+        said_again_since,
         deleted,
         late_marks_of_a_school_that_had_sent_none,
         not_counted_yet,
@@ -110,6 +136,15 @@ def test_what_stands_now_gives_what_deriving_everything_again_gives(db: Any, lat
     assert not not_used
     assert found == again
     assert len(found[0]) == 40 if later is not two_who_were_merged_before else found[0]
+
+
+def test_of_two_who_disagree_who_had_said_it_again_by_then_counts(db: Any) -> None:
+    said_again_since(db)
+    pupils = f"{PROMPT[0]}03, {PROMPT[0]}04"
+    source = f"SELECT toString(source) FROM mark_current FINAL WHERE pupil_id IN ({pupils}) ORDER BY pupil_id"
+    with opened(db, EVENING, DAY, DAY) as then:
+        assert then.query(source).result_rows == [("classroom",), ("second-room",)]
+    assert db.query(source).result_rows == [("classroom",), ("classroom",)]
 
 
 def test_where_rules_were_published_everything_is_derived_again(db: Any) -> None:

@@ -36,11 +36,13 @@ class TablesInMemory:
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
         self.receipts: list[dict[str, Any]] = []
+        self.reassertions: list[dict[str, Any]] = []
         self.quarantine: list[dict[str, Any]] = []
 
     def keep(self, outcome: Outcome) -> None:
         self.events += outcome.mark_event.to_pylist()
         self.receipts += outcome.register_receipt.to_pylist()
+        self.reassertions += outcome.mark_reassertion.to_pylist()
         self.quarantine += outcome.quarantine.to_pylist()
 
     def assertions(self, topic_id: str, partitions: list[int], below: list[int], days: list[str]) -> list[pa.Table]:
@@ -152,8 +154,17 @@ class Lab:
         return items
 
     def accepted(self) -> list[Verdict]:
-        """All that is in the history, for `model.current`."""
-        return [verdict_of(row) for row in self.tables.events]
+        """All that is in the history, each as late as it was last said where that decides, for `model.current`."""
+        again = {assertion_of(row): row["again"] for row in sorted(self.tables.reassertions, key=lambda r: r["again"])}
+        return [
+            verdict_of({**row, "version": max(row["version"], again.get(assertion_of(row), 0))})
+            for row in self.tables.events
+        ]
+
+
+def assertion_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What mark_reassertion says of which assertion it speaks, of a row of it or of mark_event."""
+    return tuple(row[name] for name in ("session_date", "urn", "session", "pupil_id", "version", "content"))
 
 
 def verdict_of(row: dict[str, Any]) -> Verdict:
