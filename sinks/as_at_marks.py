@@ -20,6 +20,7 @@ from sinks.derive import (
     current_expression,
     fill_counts,
     fill_current,
+    in_use,
     latest_publication,
     stale_expression,
 )
@@ -122,10 +123,10 @@ def marks_of(
 
 def _again(then: Client, of: Instant, parts: Iterable[Slice], publication: int) -> None:
     """Derive and count everything."""
-    ((_, from_lessons),) = then.query(load("derive_in_use")).result_rows
+    from_lessons = in_use(then).from_lessons
     for one in parts:
         parameters = {**asdict(one), "publication": publication}
-        _derive(then, of, parameters, "mark_event", "mark_current", bool(from_lessons))
+        _derive(then, of, parameters, "mark_event", "mark_current", from_lessons)
         fill_counts(then, _COUNTS, parameters, _SETTINGS)
 
 

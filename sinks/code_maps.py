@@ -16,7 +16,7 @@ from rollcall.domain.code_maps import Span, changed_spans
 from rollcall.domain.codes import MapEntry
 from rollcall.domain.phases import PHASES
 from rollcall.errors import UsageError
-from sinks.derive import current_expression, of_lessons, of_what_is_said
+from sinks.derive import current_expression, in_use, of_lessons, of_what_is_said
 from sinks.statements import load
 
 __all__ = [
@@ -168,8 +168,7 @@ def what_would_change(
     }  # fmt: skip
     found_days = client.query(of_what_is_said("code_maps_test_days"), parameters=asked).result_rows if spans else []
     days = [row[0] for row in found_days]
-    ((_, from_lessons),) = client.query(load("derive_in_use")).result_rows
-    statement, changes = _statement(from_lessons), []
+    statement, changes = _statement(in_use(client).from_lessons), []
     deltas: dict[str, Figures] = {}
     for done, day in enumerate(days):
         on_day(day, done, len(days))

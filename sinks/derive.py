@@ -12,16 +12,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import xxhash
 from clickhouse_connect.driver.client import Client
 
+from sinks.source_rule_rows import General, general
 from sinks.statements import load
 
 __all__ = [
     "counts_expression", "current_expression", "derive", "derive_counts", "derive_current", "derive_lives",
-    "derive_scattered", "latest_publication", "of_lessons", "of_what_is_said", "rederive", "rederive_aliases",
+    "derive_scattered", "in_use", "latest_publication", "of_lessons", "of_what_is_said", "rederive", "rederive_aliases",
     "rederive_lessons", "rederive_rules", "stale_expression",
 ]  # fmt: skip
 
@@ -36,21 +37,21 @@ _AGAIN = {**_SETTINGS, "insert_deduplicate": 0}
 
 
 def current_expression(
-    assertions: str, reasserted: str | None, rules: str | None = None, wanted: str = "true", publication: str = "0",
-    code_map: str | None = None, linked: bool = True, lessons: str | None = None, lesson_rules: str | None = None,
+    assertions: str, reasserted: str | None, rules: str | General | None = None, wanted: str = "true",
+    publication: str = "0", code_map: str | None = None, linked: bool = True, lessons: str | None = None,
+    lesson_rules: str | None = None,
 ) -> str:  # fmt: skip
     """The SELECT that gives mark_current out of ``assertions`` (like mark_assertion FINAL, in parentheses).
 
     What is said of days on which the URN was not open does not stand (rule 12). ``reasserted``: a condition on the rows
     of mark_reassertion that concern the assertions; None where none does. ``rules``: an expression for the rules
-    between sources; those in force when None. ``wanted``: which of the pupils that aliases link are to be given; all,
-    when ``assertions`` holds all of theirs. ``publication``: see the file. ``code_map``: what raw codes mean, in
-    parentheses; as the maps in force say when None. ``linked``: False where no alias concerns the assertions, which
-    then come out the same for less. ``lessons``: the marks of lessons (like period_current FINAL, in parentheses) where
-    a school has, or once had, a rule by which a session's mark follows from them (rule 7); None where none has.
-    ``lesson_rules``: those rules, in parentheses; those in force when None.
+    between sources, or those in force where they are general; those in force when None. ``wanted``: which of the pupils
+    that aliases link are to be given; all, when ``assertions`` holds all of theirs. ``publication``: see the file.
+    ``code_map``: what raw codes mean, in parentheses; as the maps in force say when None. ``linked``: False where no
+    alias concerns the assertions, which then come out the same for less. ``lessons``: the marks of lessons (like
+    period_current FINAL, in parentheses) where a school has, or once had, a rule by which a session's mark follows from
+    them (rule 7); None where none has. ``lesson_rules``: those rules, in parentheses; those in force when None.
     """
-    in_force = load("source_rules_in_force") if rules is None else rules
     meanings = load("code_map_in_force") if code_map is None else code_map
 
     def counting(marks: str) -> str:
@@ -61,7 +62,7 @@ def current_expression(
     if reasserted is not None:
         # Of sessions alone: what is said again of a lesson is not kept (docs/design.md).
         assertions = load("derive_said_again").replace("{assertions}", assertions).replace("{asked}", reasserted)
-    current = load("derive_current").replace("{counting}", counting(assertions)).replace("{rules}", in_force)
+    current = load("derive_current").replace("{counting}", counting(assertions)).replace("{choosing}", _choosing(rules))
     if lessons is not None:
         current = (
             load("derive_from_lessons")
@@ -70,6 +71,18 @@ def current_expression(
             .replace("{lesson_rules}", load("lesson_rules_in_force") if lesson_rules is None else lesson_rules)
         )
     return current.replace("{code_map}", meanings).replace("{publication}", publication)
+
+
+def _choosing(rules: str | General | None) -> str:
+    """What derive_current.sql chooses by."""
+    if not isinstance(rules, General):
+        return load("derive_by_rules").replace("{rules}", load("source_rules_in_force") if rules is None else rules)
+    named = ", ".join(str(met) for met in rules.named)
+    return (
+        load("derive_by_general_rules")
+        .replace("{general}", f"CAST({rules.precedence} AS Array(UInt16))")
+        .replace("{named}", f"CAST([{named}] AS Array(Array(Tuple(UInt16, String))))")
+    )
 
 
 def of_lessons(assertions: str) -> str:
@@ -105,6 +118,22 @@ def fill_counts(
     )  # fmt: skip
 
 
+class InUse(NamedTuple):
+    """What `current_expression` may leave out, where it is not in use at all."""
+
+    linked: bool
+    from_lessons: bool
+    #: The rules between sources where they are general; None where not all are.
+    rules: General | None
+
+
+def in_use(client: Client) -> InUse:
+    """Whether there are aliases, rules for lessons, and rules between sources that are not general."""
+    statement = load("derive_in_use").replace("{rules}", load("source_rules_in_force"))
+    ((linked, from_lessons, rules),) = client.query(statement).result_rows
+    return InUse(bool(linked), bool(from_lessons), general(rules))
+
+
 def latest_publication(client: Client) -> tuple[int, int]:
     """(version of the latest code map, number of the latest publication of any kind): before a derive, what it sees."""
     ((code_map, publication),) = client.query(load("rederive_version")).result_rows
@@ -127,11 +156,12 @@ def derive_current(
     # After the publication is known: an alias published from here on is later than what the rows claim to have seen.
     said_again = load("derive_touched_reasserted")
     concerned = load("derive_touched_concerned").replace("{asked}", said_again)
-    ((linked, at_lessons, decided),) = client.query(concerned, parameters=keys).result_rows
+    concerned = concerned.replace("{rules}", load("source_rules_in_force"))
+    ((linked, at_lessons, decided, rules),) = client.query(concerned, parameters=keys).result_rows
     named = load("derive_touched_named") if linked else ""
     assertions = load("derive_touched_assertions").replace("{or_named}", named)
     expression = current_expression(
-        assertions, said_again if decided else None,
+        assertions, said_again if decided else None, general(rules),
         wanted=load("derive_touched_wanted"), publication="{publication:UInt64}", linked=linked > 0,
         lessons=of_lessons(assertions) if at_lessons else None,
     )  # fmt: skip

@@ -4,16 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from rollcall.domain.clock import OPEN_END, OPEN_START
-from rollcall.domain.source_rules import SourceRule, in_force, of_record
+from rollcall.domain.source_rules import SOURCE_KINDS, SourceRule, in_force, of_record
 
-__all__ = ["FIRST_INSTANT", "LAST_INSTANT", "of_message", "rows_of", "rule_of"]
+__all__ = ["FIRST_INSTANT", "LAST_INSTANT", "General", "general", "of_message", "rows_of", "rule_of"]
 
 #: How the table writes "since ever" and "still" of an instant, as of a date.
 FIRST_INSTANT = datetime(OPEN_START.year, OPEN_START.month, OPEN_START.day, tzinfo=UTC)
 LAST_INSTANT = datetime(OPEN_END.year, OPEN_END.month, OPEN_END.day, tzinfo=UTC)
+
+#: A code of each class that general rules tell apart: definite, N, and one that no map knows.
+_OF_CLASSES = ("/", "N", "")
+
+
+class General(NamedTuple):
+    """Rules that are all of a kind of source and a class of codes and of nothing else, as derive_by_general_rules.sql
+    reads them. Six entries: a definite code, N and an unmapped one of a register, then of an MIS.
+    """
+
+    precedence: list[int]
+    #: (precedence, name) of the rules that are met, least precedence first.
+    named: list[list[tuple[int, str]]]
+
+
+def general(rules: Iterable[tuple[Any, ...]]) -> General | None:
+    """The rules in force (source_rules_in_force.sql, least precedence first) if all of them are general, else None."""
+    read = []
+    for precedence, name, urn, source, kind, code_class, _, first, last in rules:
+        if urn or source or code_class == "codes" or first > OPEN_START or last < OPEN_END:
+            return None
+        of_kind = SOURCE_KINDS[kind - 1] if kind else None
+        read.append(SourceRule(name, precedence, source_kind=of_kind, code_class=code_class))
+    named = [
+        [(rule.precedence, rule.name) for rule in read if rule.meets("", kind, code, OPEN_START)]
+        for kind in SOURCE_KINDS
+        for code in _OF_CLASSES
+    ]
+    return General([max((precedence for precedence, _ in met), default=0) for met in named], named)
 
 
 def rows_of(

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 
-from sinks.derive import counts_expression, current_expression, derive
+from sinks.derive import counts_expression, current_expression, derive, in_use
 from sinks.slices import slices
 from sinks.statements import load
 
@@ -124,9 +124,11 @@ def _differences(client: Client, parameters: dict[str, Any]) -> Iterator[Differe
 
     assertions = load("verify_assertions")
     lessons = load("verify_periods")
-    ((linked, from_lessons),) = client.query(load("derive_in_use")).result_rows
-    said_again = load("slice_reasserted")
-    marks = current_expression(assertions, said_again, linked=linked, lessons=lessons if from_lessons else None)
+    used = in_use(client)
+    marks = current_expression(
+        assertions, load("slice_reasserted"), used.rules, linked=used.linked,
+        lessons=lessons if used.from_lessons else None,
+    )  # fmt: skip
     current = f"({marks})"
     yield from compared("mark_assertion", "verify_assertion_differences", assertions)
     wrong = compared("mark_current", "verify_current_differences", current)

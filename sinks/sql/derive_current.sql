@@ -2,7 +2,8 @@
 -- Read by sinks/derive.py (into mark_current, for touched keys), sinks/verify.py (rebuilt from the whole history),
 -- sinks/source_rules.py and sinks/code_maps.py (what a document of rules, or a code map, would change).
 -- `assertions`: the latest mark of each record of each source, one row each: mark_assertion FINAL, restricted by its caller.
--- `rules`: the rules between sources that hold, as an array (source_rules_in_force.sql).
+-- `choosing`: the rules between sources that hold, as two functions: the precedence of a mark, and the least of the rules a mark meets
+-- that outranks a precedence (derive_by_rules.sql, or derive_by_general_rules.sql where all are general).
 -- `code_map`: what raw codes mean, a row for each code and span of dates (code_map_in_force.sql).
 --
 --   within a record   the latest version (done by `assertions`)
@@ -29,17 +30,7 @@
 -- (`publication`: read before this, so that a row never claims to have seen one that it may have missed). Bit 63 says
 -- that the rule was asked: such a row stands before one that came alone (sinks/migrations/0015_alone.sql).
 WITH
-    {rules} AS rules,
-    (rule, school, day, system, kind_of_source, code) ->
-        (rule.3 = 0 OR rule.3 = school) AND (rule.4 = '' OR rule.4 = system) AND (rule.5 = 0 OR rule.5 = kind_of_source)
-        AND multiIf(rule.6 = 'any', true, rule.6 = 'definite', code NOT IN ('N', ''), rule.6 = 'provisional', code = 'N',
-            rule.6 = 'unmapped', code = '', has(rule.7, code))
-        AND day >= rule.8 AND day <= rule.9 AS meets,
-    arrayFilter(r -> r.3 != 0 OR r.4 != '' OR r.6 = 'codes' OR r.8 > '1970-01-01' OR r.9 < '2149-06-06', rules) AS particular,
-    arrayMap(
-        n -> arrayMax(r -> if(
-            NOT has(particular, r) AND meets(r, 0, toDate('1970-01-01'), '', intDiv(n, 3) + 1, ['/', 'N', ''][n % 3 + 1]), r.1, 0), rules),
-        range(6)) AS general
+    {choosing}
 SELECT
     session_date, urn, session, pupil_id,
     argMax(s.source, s.rank) AS source,
@@ -56,7 +47,7 @@ SELECT
     maxIf(s.canonical, s.stands) != minIf(s.canonical, s.stands) AS disagree,
     arrayMap(
         l -> (l.1, toString(l.2), l.3, l.4, l.5, l.6, l.7,
-            multiIf((arrayFirst(r -> r.1 > l.8 AND meets(r, urn, session_date, source, toUInt8(source_kind), canonical_code), rules).2 AS why) = '', 'latest', why)),
+            multiIf((outranked_by(l.8, urn, session_date, source, toUInt8(source_kind), canonical_code) AS why) = '', 'latest', why)),
         if(disagree, arrayFilter(l -> l.4 != canonical_code, arraySort(l -> l.1, groupArrayIf(
             (s.source, s.kind, s.raw, s.canonical, s.minutes, s.asserted, s.event, s.precedence), s.stands))), [])
     ) AS losers,
@@ -80,10 +71,7 @@ FROM
         argMax(r.event, r.latest) AS event,
         max(r.standing) AS stands,
         sum(r.witness) AS seen,
-        greatest(
-            general[toUInt8(kind) * 3 - 2 + multiIf(canonical = 'N', 1, canonical = '', 2, 0)],
-            arrayMax(rule -> if(meets(rule, urn, session_date, source, toUInt8(kind), canonical), rule.1, 0), particular)
-        ) AS precedence,
+        precedence_of(urn, session_date, source, toUInt8(kind), canonical) AS precedence,
         bitOr(max(r.latest), bitShiftLeft(toUInt128(precedence), 107)) AS rank
     FROM
     (
