@@ -25,7 +25,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from rollcall.domain.clock import LONDON, now
 from rollcall.errors import ClickHouseError, UsageError
-from sinks.as_at_marks import Instant, marks_of, read_by_derive
+from sinks.as_at_marks import Instant, in_hand, marks_of, read_by_derive
 from sinks.statements import load, split
 
 __all__ = ["NO_PAST", "Known", "known", "opened", "settled", "sweep"]
@@ -44,7 +44,6 @@ _SETTLES_IN = timedelta(seconds=10)
 #: Longer than any answer takes. What is older was left by a process that was killed.
 _LEFT_BEHIND = timedelta(hours=6)
 _MILLISECOND = timedelta(milliseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: ClickHouse: ACCESS_DENIED, READONLY.
 _MAY_NOT = frozenset({164, 497})
 _CLOCK = "now('Europe/London')"
@@ -153,14 +152,12 @@ def settled(client: Client, at: datetime) -> None:
     if ahead > timedelta(0):
         raise UsageError(f"as at {_local(at)} (London) cannot be answered: it has not come yet")
     time.sleep(max(0.0, (ahead + _SETTLES_IN).total_seconds()))
-    for group, topic, partition, first, final, ingested_ms in client.query(load("as_at_in_hand")).result_rows:
-        begun = _EPOCH + int(ingested_ms) * _MILLISECOND
-        if at >= begun:
-            raise UsageError(
-                f"as at {_local(at)} (London) cannot be answered yet: a worker of {group} has {topic}/{partition},"
-                f" offsets {first}-{final}, in hand. The latest instant that can be is {_local(begun - _MILLISECOND)};"
-                " if no worker runs, start one, and it finishes them"
-            )
+    if (found := in_hand(client)) is not None and at >= found.begun:
+        raise UsageError(
+            f"as at {_local(at)} (London) cannot be answered yet: a worker of {found.group} has {found.range}, in hand."
+            f" The latest instant that can be is {_local(found.begun - _MILLISECOND)}; if no worker runs, start one,"
+            " and it finishes them"
+        )
 
 
 def sweep(client: Client, older_than: timedelta = _LEFT_BEHIND) -> None:

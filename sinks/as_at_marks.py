@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
@@ -27,7 +27,7 @@ from sinks.derive import (
 from sinks.slices import Slice, slices
 from sinks.statements import load, split
 
-__all__ = ["Instant", "marks_of", "read_by_derive"]
+__all__ = ["InHand", "Instant", "in_hand", "marks_of", "read_by_derive"]
 
 #: More than one delivery in so many came later: deriving everything again costs no more.
 _FEW = 8
@@ -85,6 +85,23 @@ class Instant:
             "schools": f"urn IN ({schools})" if schools else "true",
             "key": " ".join(split(load("as_at_key"))),
         }  # fmt: skip
+
+
+class InHand(NamedTuple):
+    """A range that was begun and is not finished."""
+
+    group: str
+    #: Topic, partition and offsets, in words.
+    range: str
+    #: Its knowledge time.
+    begun: datetime
+
+
+def in_hand(client: Client) -> InHand | None:
+    """The range that was begun first of those that are not finished, of any group."""
+    for group, topic, partition, first, final, ingested_ms in client.query(load("as_at_in_hand")).result_rows:
+        return InHand(group, f"{topic}/{partition}, offsets {first}-{final}", _EPOCH + int(ingested_ms) * _MILLISECOND)
+    return None
 
 
 def read_by_derive() -> str:
@@ -147,8 +164,8 @@ def _derive(
 
 def _counted_until(client: Client) -> datetime:
     """What was taken in before is derived and counted by now: workers have finished all that they began before."""
-    begun = [_EPOCH + int(row[-1]) * _MILLISECOND for row in client.query(load("as_at_in_hand")).result_rows]
-    return min([now(), *begun]) - _CLOCKS_DIFFER
+    found = in_hand(client)
+    return (now() if found is None else min(now(), found.begun)) - _CLOCKS_DIFFER
 
 
 def _set_aside(client: Client, then: Client, of: Instant, engines: Mapping[str, str]) -> None:

@@ -60,8 +60,14 @@ def current_expression(
         return whose.replace("{assertions}", existing).replace("{wanted}", wanted)
 
     if reasserted is not None:
-        # Of sessions alone: what is said again of a lesson is not kept (docs/design.md).
-        assertions = load("derive_said_again").replace("{assertions}", assertions).replace("{asked}", reasserted)
+        said_again = load("derive_said_again").replace("{asked}", reasserted)
+        of_sessions = said_again.replace("{of}", "period = ''").replace("{and_lesson}", "")
+        assertions = of_sessions.replace("{assertions}", assertions)
+        if lessons is not None:
+            at_lessons = said_again.replace("{of}", "period != ''").replace(
+                "{and_lesson}", " AND b.period = g.of_period"
+            )
+            lessons = at_lessons.replace("{assertions}", lessons)
     current = load("derive_current").replace("{counting}", counting(assertions)).replace("{choosing}", _choosing(rules))
     if lessons is not None:
         current = (

@@ -309,8 +309,8 @@ def suppress(
     ``told``: the mark's time is its message's, which the receipt keeps; only such a repeat is remembered as said again.
     ``complete``: told, and the message states a whole register, or how records of some days stand (a page of a window).
     ``stands``: it is in the history already (recovery): its verdict is not asked for, the state just learns it.
-    ``weighed``: of a session, so that it may have to be weighed against what others say of its place; ``linked``: of a
-    pupil whom others may speak of at other places (aliases), so that each repeat may decide.
+    ``weighed``: it may have to be weighed against what others say of its place; ``linked``: of a pupil whom others may
+    speak of at other places (aliases), so that each repeat may decide.
     ``verdict``: UNCHANGED and CONTRADICTS from `repeats_within` are kept; ACCEPTED ones are judged by the four cases of
     docs/design.md ("Unchanged, exactly"). The rows returned: "Said again, between two who disagree" there.
     """

@@ -162,7 +162,7 @@ def _outcome(
         schools=_schools(context, counts),
         map_version=world.code_map.version,
         to_choose=_to_choose(accepted, world),
-        repeats_decide=len(context.said_again) > 0,
+        repeats_decide=bool(context.said_again.select(_derives(world).any()).item()),
     )
 
 
@@ -182,13 +182,17 @@ def _with(judged: pl.DataFrame, stood: pl.DataFrame) -> pl.DataFrame:
 
 
 def _to_choose(accepted: pl.DataFrame, world: World) -> bool:
-    """Whether a mark that is an assertion of a session is not alone. Marks of lessons are derived nowhere, but at
-    schools that have a rule for them (rule 7).
-    """
-    derives = pl.col("period") == ""
-    if len(world.lesson_schools):
-        derives = derives | pl.col("urn").is_in(world.lesson_schools.tolist())
-    return bool(accepted.select((~pl.col("alone") & derives & (pl.col("verdict") != SUPERSEDED)).any()).item())
+    """Whether a mark that is an assertion of a session is not alone."""
+    choosing = ~pl.col("alone") & _derives(world) & (pl.col("verdict") != SUPERSEDED)
+    return bool(accepted.select(choosing.any()).item())
+
+
+def _derives(world: World) -> pl.Expr:
+    """Whether a mark is derived: one of a lesson only at schools that have a rule for them (rule 7)."""
+    of_session = pl.col("period") == ""
+    if not len(world.lesson_schools):
+        return of_session
+    return of_session | pl.col("urn").is_in(world.lesson_schools.tolist())
 
 
 def _tally(quarantine: pa.Table) -> dict[str, int]:

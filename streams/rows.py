@@ -103,6 +103,7 @@ def mark_reassertion(decoded: Decoded, said_again: pl.DataFrame) -> pa.Table:
             "session": pa.DictionaryArray.from_arrays(
                 pa.array((said_again["session"].to_numpy() - 1).astype(np.int8)), _SESSIONS
             ),
+            "period": _encode(said_again["period"]),
             "pupil_id": said_again["pupil_id"].to_arrow(),
             **{name: said_again[name].to_arrow() for name in ("version", "content", "again")},
             "ingested_at": _instants(np.full(len(message), batch.ingested_ms, np.int64)),

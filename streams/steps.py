@@ -69,8 +69,8 @@ STANDING = pl.Schema(
 #: version and content of the assertion, and the version at which it was said again.
 SAID_AGAIN = pl.Schema(
     {
-        "message": pl.UInt32, "urn": pl.UInt32, "day": pl.Int32, "session": pl.UInt8, "pupil_id": pl.UInt64,
-        "version": pl.UInt64, "content": pl.UInt64, "again": pl.UInt64,
+        "message": pl.UInt32, "urn": pl.UInt32, "day": pl.Int32, "session": pl.UInt8, "period": pl.String,
+        "pupil_id": pl.UInt64, "version": pl.UInt64, "content": pl.UInt64, "again": pl.UInt64,
     }
 )  # fmt: skip
 
@@ -366,7 +366,7 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
         of_kiosks = messages["source_kind"].to_numpy()[message] == SOURCE_KINDS["kiosk"]
         again = context.assertions.judge(
             key, kernels.pupil_places(*where, aside(period, of_kiosks), pupil), version, content, told=told,
-            complete=whole[message] & told, stands=stands, weighed=~of_kiosks & (period == kernels.hash_text("")),
+            complete=whole[message] & told, stands=stands, weighed=~of_kiosks,
             linked=_among(pupil, context.world.aliased), verdict=verdict,
         )  # fmt: skip
         context.said_again = _said_again(marks, again)
@@ -384,7 +384,7 @@ def suppress(marks: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, list[
 
 def _said_again(marks: pl.DataFrame, again: npt.NDArray[np.uint64]) -> pl.DataFrame:
     """What `kernels.suppress` found to decide between speakers, as SAID_AGAIN."""
-    where = marks.select("message", "urn", "day", "session", "pupil_id")[again[:, 0].astype(np.int64)]
+    where = marks.select("message", "urn", "day", "session", "period", "pupil_id")[again[:, 0].astype(np.int64)]
     columns = {name: again[:, i + 1] for i, name in enumerate(("version", "content", "again"))}
     return where.with_columns(pl.Series(name, values) for name, values in columns.items()).cast(SAID_AGAIN)
 

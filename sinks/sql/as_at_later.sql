@@ -17,7 +17,7 @@ FROM
     UNION ALL
     SELECT session_date, urn, session, pupil_id, ingested_at, false AS other
     FROM {now}.mark_reassertion
-    WHERE session_date BETWEEN {first_day:Date} AND {last_day:Date} AND urn BETWEEN {first:UInt32} AND {last:UInt32} AND {schools}
+    WHERE period = '' AND session_date BETWEEN {first_day:Date} AND {last_day:Date} AND urn BETWEEN {first:UInt32} AND {last:UInt32} AND {schools}
 )
 WHERE ingested_at > {at} OR other
 GROUP BY session_date, urn, session, pupil_id

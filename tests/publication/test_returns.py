@@ -78,6 +78,9 @@ def _marks() -> list[dict[str, Any]]:
         *days(13, ("O", 10), urn=PRU, in_scope=False),
         *days(14, ("O", 10), urn=HIGH, **sixth),
         *days(15, ("O", 10), urn=HIGH),
+        # The fifteenth day of illness came a month after the others.
+        *days(16, ("I", 14), ("/", 30), urn=HIGH),
+        *days(16, ("I", 1), urn=HIGH, begins=44, ingested_at=rows.ARRIVED + timedelta(days=28)),
     ]
 
 
@@ -127,7 +130,10 @@ def test_ten_days_of_unauthorised_absence_on_end_rule_25(told: Returns) -> None:
 
 
 def test_illness_on_fifteen_school_days_in_all_rule_25(told: Returns) -> None:
-    assert of(told, "sickness") == {3: (LOW, 15, school_day(0), school_day(34))}
+    assert of(told, "sickness") == {
+        3: (LOW, 15, school_day(0), school_day(34)),
+        16: (HIGH, 15, school_day(0), school_day(44)),
+    }
 
 
 def test_ten_unauthorised_sessions_in_ten_rolling_school_weeks_across_schools_rule_25(told: Returns) -> None:
@@ -184,3 +190,32 @@ def test_pupils_are_counted_and_named_by_number_only_where_asked_for(run: Callab
     listed = run(*asked, "--pupils")
     assert listed.exit_code == 0, listed.output
     assert str(school_day(34)) in listed.stdout
+
+
+def test_as_at_an_instant_only_what_was_known_then_is_returned(run: Callable[..., Result]) -> None:
+    """A day that came late made it fifteen; before anything had come there was nothing to return."""
+    asked = ("report", "returns", "--la", LA, "--from", str(MONDAY), "--to", str(LAST), "--pupils", "--json")
+
+    def returned(*at: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(run(*asked, *at).stdout)
+        return found
+
+    evening, later = (rows.ARRIVED + timedelta(days=days, hours=9) for days in (0, 28))
+    as_of = {at: returned("--as-at", f"{at:%Y-%m-%d %H:%M}") for at in (evening, later)}
+    now = returned()
+
+    def of_others(found: dict[str, Any], pupils: set[int]) -> list[dict[str, Any]]:
+        return [one for one in found["returns"] if one["pupil_id"] not in pupils]
+
+    def ill(found: dict[str, Any]) -> set[int]:
+        return {one["pupil_id"] for one in found["returns"] if one["kind"] == "sickness"}
+
+    assert (ill(as_of[evening]), ill(as_of[later])) == ({3}, {3, 16})
+    # By what was known of who is on roll, too: that one had left was told today.
+    left = {15}
+    assert of_others(as_of[later], left) == of_others(now, left)
+    sickness = [one for one in of_others(now, left) if one["kind"] == "sickness" and one["pupil_id"] == 16]
+    assert [one for one in of_others(now, left) if one not in as_of[evening]["returns"]] == sickness
+    assert (as_of[evening]["as_at"], now["as_at"]) == (f"{evening:%Y-%m-%dT%H:%M:%SZ}", None)
+    before = returned("--as-at", f"{rows.ARRIVED - timedelta(days=1):%Y-%m-%d %H:%M}")
+    assert before["returns"] == []

@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 
 from rollcall.domain import places
-from rollcall.domain.clock import now
+from rollcall.domain.clock import OPEN_END, OPEN_START, now
 from rollcall.domain.codes import CODES
 from rollcall.domain.places import Excluded
+from rollcall.domain.pupil_aliases import merge
+from sinks import reference
 from sinks.absence import GROUPINGS, Asked, absence_report
-from sinks.derive import rederive
+from sinks.derive import rederive, rederive_aliases
 from sinks.erasure import erase
 from sinks.weeks import make, stale
 from tests.databases import Databases
 from tests.mortal import Killed, Mortal
+from tests.reference.conftest import applied
 from tests.sinks import rows
 
 #: A Monday; six weeks of school, then a Monday that is never packed, for its week is not over.
@@ -168,6 +171,22 @@ def test_packed_weeks_give_what_the_marks_do_and_follow_them_before_they_are_pac
     rows.history(db, [_mark(_pupil(URNS[0], 0), "I", URNS[0], DAYS[0], "PM", 6_000, **{**later, "map_version": 2})])
     make(db, TODAY)
     assert rederive(db) > 0
+    assert len(left(db)) > len(of_today)
+    equal()
+    make(db, TODAY)
+    assert left(db) == of_today
+    equal()
+
+    # Two numbers are one child: the marks of one count for the other, in weeks that are over too.
+    one, other = _pupil(URNS[1], 1), _pupil(URNS[1], 2)
+    told = {
+        "pupil_id": str(one), "published_at": now(), "author": "data manager", "reason": "test",
+        "aliases": [{**merge(other)._asdict(), "to_pupil_id": str(other)}],
+    }  # fmt: skip
+    known_as = {"urn": URNS[1], "scheme": "mis", "valid_from": OPEN_START, "valid_to": OPEN_END}
+    rows.insert(db, "crosswalk", [{**known_as, "ref": str(number), "pupil_id": number} for number in (one, other)])
+    reference.apply(db, [applied("pupil-alias", told)], {})
+    assert rederive_aliases(db) > 0
     assert len(left(db)) > len(of_today)
     equal()
     make(db, TODAY)

@@ -63,7 +63,7 @@ def said_again(client: Any, edition: int, urn: int, pupil: int) -> None:
     """What a school said of a pupil, said again unchanged in an edition, and it decides."""
     when = rows.ARRIVED + timedelta(days=14 * edition)
     client.command(
-        "INSERT INTO mark_reassertion SELECT session_date, urn, session, pupil_id, version, content,"
+        "INSERT INTO mark_reassertion SELECT session_date, urn, session, period, pupil_id, version, content,"
         " bitShiftLeft(toUInt64(toUnixTimestamp64Milli({when:DateTime64(3, 'UTC')})), 20), {when:DateTime64(3, 'UTC')},"
         " topic, topic_id, partition, offset, {batch:UInt64} FROM mark_event FINAL"
         " WHERE urn = {urn:UInt32} AND pupil_id = {pupil:UInt64} AND source = 'classroom'",

@@ -164,7 +164,7 @@ class Lab:
 
 def assertion_of(row: dict[str, Any]) -> tuple[Any, ...]:
     """What mark_reassertion says of which assertion it speaks, of a row of it or of mark_event."""
-    return tuple(row[name] for name in ("session_date", "urn", "session", "pupil_id", "version", "content"))
+    return tuple(row[name] for name in ("session_date", "urn", "session", "period", "pupil_id", "version", "content"))
 
 
 def verdict_of(row: dict[str, Any]) -> Verdict:

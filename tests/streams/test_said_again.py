@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rollcall.domain.lesson_rules import LessonRule
 from rollcall.domain.pupil_aliases import merge
 from rollcall.domain.source_rules import BUILT_IN
 from sinks.source_rules import what_would_change
@@ -13,13 +14,14 @@ from sinks.verify import verify
 from tests.streams.messages import DAY, Here, at, mark, page, record, register
 from tests.streams.rig import Rig
 from tests.streams.test_aliases import published, pupil
+from tests.streams.test_lesson_rules import published as rule_of
 
 #: What one says, says again, and another says between: source, code, minute.
 FIRST, AGAIN, BETWEEN = ("classroom", "/", 0), ("classroom", "/", 60), ("second-room", "L", 30)
 
 
-def said(source: str, code: str, minute: int) -> dict[str, Any]:
-    return register(mark("P0", code), mark("P1", code), source=source, submitted_at=at(minute))
+def said(source: str, code: str, minute: int, **facts: Any) -> dict[str, Any]:
+    return register(mark("P0", code), mark("P1", code), source=source, submitted_at=at(minute), **facts)
 
 
 def losers(rig: Rig) -> set[tuple[str, str, str, str]]:
@@ -106,6 +108,35 @@ def test_two_numbers_of_one_child(rig: Rig) -> None:
         rig.done(register(mark("P0", "/"), group_id="7A", submitted_at=at(60)))
     assert counting(rig)[1] == "/"
     rig.check()
+
+
+@pytest.mark.parametrize("order", [(FIRST, AGAIN, BETWEEN), (FIRST, BETWEEN, AGAIN)], ids=["late", "before"])
+def test_of_a_lesson_too_by_the_schools_rule_and_in_the_view(rig: Rig, order: Any) -> None:
+    """Rule 7. Other lessons of the session are others' business: each is said once, and decides nothing here."""
+    rule_of(rig, LessonRule("registration", am=("Reg",), pm=("P4",)))
+    with rig.worker():
+        for one in order:
+            rig.done(said(*one, period="Reg"), said("classroom", "N", one[2], period="P1", group_id="7C"))
+    in_view = rig.here("SELECT period, source, canonical_code FROM period_marks WHERE pupil_id != 0 AND urn =")
+    assert set(in_view) == {("Reg", "classroom", "/"), ("P1", "classroom", "N")}
+    assert counting(rig) == ("classroom", "/", "/")
+    assert kept(rig) == 2
+    rig.check()
+
+
+def test_of_two_records_of_one_page_only_that_is_later_which_was_said_again(working: Rig) -> None:
+    """They have one version. In a lesson, as in a session, `r1` alone is said again, after another source spoke."""
+    both = [record("r0", "P0", "N"), record("r1", "P1", "/")]
+    for period in ("", "P1"):
+        of = {"period": period or None}
+        working.done(page(*({**one, **of} for one in both), taken_at=at(0)))
+        working.done(page(*({**one, "code": "I", **of} for one in both), taken_at=at(30), source="second-mis"))
+        working.done(page({**both[1], **of}, taken_at=at(60), complete=False))
+    here = "SELECT canonical_code FROM {} WHERE pupil_id = {} AND urn ="
+    for view in ("marks_current", "period_marks"):
+        found = [working.here(here.format(view, pupil(ref))) for ref in ("P0", "P1")]
+        assert found == [[("I",)], [("/",)]], view
+    assert verify(working.client).equal
 
 
 def test_a_dry_run_of_the_rules_in_force_changes_nothing(working: Rig) -> None:
