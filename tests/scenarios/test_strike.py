@@ -32,7 +32,7 @@ def test_coverage_differences_history_and_receipts_are_what_the_estate_knows(
     assert {"coverage", "in time", "differences", "receipts", "answered at one only", "not asked"} <= set(
         found.judgement.compared
     )
-    assert found.judgement.compared["pulled for changes"] > 2
+    assert found.judgement.compared["pulled for changes"] > 0
     # At each cut a school stops in the middle of its answer; at the first two another falls silent there.
     assert found.judgement.compared["received in part"] >= 3
     assert found.judgement.compared["differences"] > 20
