@@ -52,9 +52,7 @@ def mark_event(decoded: Decoded, marks: pl.DataFrame, world: World) -> pa.Table:
     table = {
         "session_date": pa.array(marks["day"].to_numpy()).cast(pa.date32()),
         "urn": marks["urn"].to_arrow(),
-        "session": pa.DictionaryArray.from_arrays(
-            pa.array((marks["session"].to_numpy() - 1).astype(np.int8)), _SESSIONS
-        ),
+        "session": _session(marks["session"]),
         "period": _encode(marks["period"]),
         "pupil_id": marks["pupil_id"].to_arrow(),
         "pupil_ref": _text(marks["pupil_ref"]),
@@ -100,9 +98,7 @@ def mark_reassertion(decoded: Decoded, said_again: pl.DataFrame) -> pa.Table:
         {
             "session_date": pa.array(said_again["day"].to_numpy()).cast(pa.date32()),
             "urn": said_again["urn"].to_arrow(),
-            "session": pa.DictionaryArray.from_arrays(
-                pa.array((said_again["session"].to_numpy() - 1).astype(np.int8)), _SESSIONS
-            ),
+            "session": _session(said_again["session"]),
             "period": _encode(said_again["period"]),
             "pupil_id": said_again["pupil_id"].to_arrow(),
             **{name: said_again[name].to_arrow() for name in ("version", "content", "again")},
@@ -310,6 +306,11 @@ def _of_message(column: pl.Series, message: npt.NDArray[Any]) -> pa.DictionaryAr
     """A message's text on each of its marks, as a dictionary over the messages' distinct texts."""
     encoded = _encode(column)
     return pa.DictionaryArray.from_arrays(encoded.indices.take(pa.array(message)), encoded.dictionary)
+
+
+def _session(numbers: pl.Series) -> pa.DictionaryArray:
+    """AM and PM of the numbers 1 and 2."""
+    return pa.DictionaryArray.from_arrays(pa.array((numbers.to_numpy() - 1).astype(np.int8)), _SESSIONS)
 
 
 def _encode(column: pl.Series) -> pa.DictionaryArray:

@@ -10,19 +10,17 @@ from typing import Any
 import pytest
 
 from rollcall.domain import places
-from rollcall.domain.clock import OPEN_END, OPEN_START, now
+from rollcall.domain.clock import now
 from rollcall.domain.codes import CODES
 from rollcall.domain.places import Excluded
-from rollcall.domain.pupil_aliases import merge
-from sinks import reference
 from sinks.absence import GROUPINGS, Asked, absence_report
-from sinks.derive import rederive, rederive_aliases
+from sinks.derive import rederive
 from sinks.erasure import erase
 from sinks.weeks import make, stale
 from tests.databases import Databases
 from tests.mortal import Killed, Mortal
-from tests.reference.conftest import applied
 from tests.sinks import rows
+from tests.sinks.test_as_at import merged
 
 #: A Monday; six weeks of school, then a Monday that is never packed, for its week is not over.
 FIRST = date(2025, 9, 8)
@@ -139,13 +137,18 @@ def test_packed_weeks_give_what_the_marks_do_and_follow_them_before_they_are_pac
     def equal(questions: Sequence[tuple[Asked, Any]] = BRIEF) -> None:
         assert answers(db, questions) == answers(db, questions, now())
 
+    def made_again() -> None:
+        make(db, TODAY)
+        assert left(db) == of_today
+        equal()
+
+    of_today = [(urn, TODAY) for urn in URNS]
     killed = Mortal(db, 2)
     with pytest.raises(Killed):
         make(killed, TODAY, at_once=100)  # type: ignore[arg-type]
     assert 2 <= stale(db, FIRST, TODAY)[1] - len(left(db)) < 18
     equal()
     make(db, TODAY)
-    of_today = [(urn, TODAY) for urn in URNS]
     assert left(db) == of_today
     assert make(db, TODAY) == 0
     equal(QUESTIONS)
@@ -173,25 +176,13 @@ def test_packed_weeks_give_what_the_marks_do_and_follow_them_before_they_are_pac
     assert rederive(db) > 0
     assert len(left(db)) > len(of_today)
     equal()
-    make(db, TODAY)
-    assert left(db) == of_today
-    equal()
+    made_again()
 
     # Two numbers are one child: the marks of one count for the other, in weeks that are over too.
-    one, other = _pupil(URNS[1], 1), _pupil(URNS[1], 2)
-    told = {
-        "pupil_id": str(one), "published_at": now(), "author": "data manager", "reason": "test",
-        "aliases": [{**merge(other)._asdict(), "to_pupil_id": str(other)}],
-    }  # fmt: skip
-    known_as = {"urn": URNS[1], "scheme": "mis", "valid_from": OPEN_START, "valid_to": OPEN_END}
-    rows.insert(db, "crosswalk", [{**known_as, "ref": str(number), "pupil_id": number} for number in (one, other)])
-    reference.apply(db, [applied("pupil-alias", told)], {})
-    assert rederive_aliases(db) > 0
+    assert merged(db, URNS[1], _pupil(URNS[1], 1), _pupil(URNS[1], 2)) > 0
     assert len(left(db)) > len(of_today)
     equal()
-    make(db, TODAY)
-    assert left(db) == of_today
-    equal()
+    made_again()
 
     who = _pupil(URNS[0], 0)
     holds = "SELECT count() FROM pupil_week WHERE has(arrayFlatten(pupil_id), {pupil:UInt64})"
@@ -199,6 +190,4 @@ def test_packed_weeks_give_what_the_marks_do_and_follow_them_before_they_are_pac
     assert erase(db, who, {}, [])["pupil_week"]
     assert db.query(holds, parameters={"pupil": who}).first_row == (0,)
     equal()
-    make(db, TODAY)
-    assert left(db) == of_today
-    equal()
+    made_again()

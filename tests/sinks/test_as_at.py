@@ -244,15 +244,19 @@ def rules(client: Any) -> None:
 
 
 def an_alias(client: Any) -> None:
-    one, other = str(PROMPT[0] * 100), PROMPT[0] * 100 + 1
-    known_as = {"urn": PROMPT[0], "scheme": "mis", "valid_from": OPEN_START, "valid_to": OPEN_END}
-    rows.insert(client, "crosswalk", [{**known_as, "ref": str(n), "pupil_id": n} for n in (int(one), other)])
+    assert merged(client, PROMPT[0], PROMPT[0] * 100, PROMPT[0] * 100 + 1) == 1
+
+
+def merged(client: Any, urn: int, one: int, other: int) -> int:
+    """Say that a school's pupils are one, as of now; how many session dates were derived again."""
+    known_as = {"urn": urn, "scheme": "mis", "valid_from": OPEN_START, "valid_to": OPEN_END}
+    rows.insert(client, "crosswalk", [{**known_as, "ref": str(n), "pupil_id": n} for n in (one, other)])
     message = {
-        "pupil_id": one, "published_at": now(), "author": "data manager", "reason": "test",
+        "pupil_id": str(one), "published_at": now(), "author": "data manager", "reason": "test",
         "aliases": [{**merge(other)._asdict(), "to_pupil_id": str(other)}],
     }  # fmt: skip
     reference.apply(client, [applied("pupil-alias", message)], {})
-    assert rederive_aliases(client) == 1
+    return rederive_aliases(client)
 
 
 def a_rule_for_lessons(client: Any) -> None:

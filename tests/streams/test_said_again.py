@@ -14,6 +14,7 @@ from sinks.verify import verify
 from tests.streams.messages import DAY, Here, at, mark, page, record, register
 from tests.streams.rig import Rig
 from tests.streams.test_aliases import published, pupil
+from tests.streams.test_conflicts import losers
 from tests.streams.test_lesson_rules import published as rule_of
 
 #: What one says, says again, and another says between: source, code, minute.
@@ -22,12 +23,6 @@ FIRST, AGAIN, BETWEEN = ("classroom", "/", 0), ("classroom", "/", 60), ("second-
 
 def said(source: str, code: str, minute: int, **facts: Any) -> dict[str, Any]:
     return register(mark("P0", code), mark("P1", code), source=source, submitted_at=at(minute), **facts)
-
-
-def losers(rig: Rig) -> set[tuple[str, str, str, str]]:
-    return set(
-        rig.here("SELECT canonical_code, loser_canonical_code, loser_source, rule FROM marks_conflicting WHERE urn =")
-    )
 
 
 def counting(rig: Rig) -> tuple[str, str, str]:
@@ -124,18 +119,18 @@ def test_of_a_lesson_too_by_the_schools_rule_and_in_the_view(rig: Rig, order: An
     rig.check()
 
 
-def test_of_two_records_of_one_page_only_that_is_later_which_was_said_again(working: Rig) -> None:
-    """They have one version. In a lesson, as in a session, `r1` alone is said again, after another source spoke."""
-    both = [record("r0", "P0", "N"), record("r1", "P1", "/")]
+@pytest.mark.parametrize("again", [0, 1])
+def test_of_two_records_of_one_page_only_that_is_later_which_was_said_again(working: Rig, again: int) -> None:
+    """Of one pupil, of one version: what is said again is named by its content too. In a lesson as in a session."""
+    both = [record("r0", "P0", "L"), record("r1", "P0", "/")]
     for period in ("", "P1"):
         of = {"period": period or None}
         working.done(page(*({**one, **of} for one in both), taken_at=at(0)))
-        working.done(page(*({**one, "code": "I", **of} for one in both), taken_at=at(30), source="second-mis"))
-        working.done(page({**both[1], **of}, taken_at=at(60), complete=False))
-    here = "SELECT canonical_code FROM {} WHERE pupil_id = {} AND urn ="
+        working.done(page({**record("r2", "P0", "I"), **of}, taken_at=at(30), source="second-mis"))
+        working.done(page({**both[again], **of}, taken_at=at(60), complete=False))
     for view in ("marks_current", "period_marks"):
-        found = [working.here(here.format(view, pupil(ref))) for ref in ("P0", "P1")]
-        assert found == [[("I",)], [("/",)]], view
+        found = working.here(f"SELECT canonical_code FROM {view} WHERE pupil_id = {pupil('P0')} AND urn =")
+        assert found == [(both[again]["code"],)], view
     assert verify(working.client).equal
 
 
