@@ -86,7 +86,8 @@ TABLES = (
             "reference_version", "reference_position", "school", "school_link", "school_life", "crosswalk", "enrolment",
             "group_membership", "expected_register", "calendar_term", "calendar_week", "calendar_closure",
             "school_week", "code_map", "code_category", "exception_kind", "quarantine_kind", "source_rule",
-            "lesson_rule", "pupil_alias", "amendment_window",
+            "lesson_rule", "pupil_alias", "amendment_window", "school_span", "school_calendar", "school_opening",
+            "merged_pupil",
         )
     ),
     Table("ledger", "ledger", "month", "ingested_at"),

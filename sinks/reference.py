@@ -42,6 +42,8 @@ __all__ = [
     "load_lessons",
     "load_schools",
     "load_timetables",
+    "make_merged",
+    "make_schools",
     "named",
     "refuse",
 ]
@@ -131,6 +133,9 @@ def apply(client: Client, decoded: Sequence[Applied], positions: Positions | Non
     for table in TABLES:
         if rows[table]:
             client.insert_arrow(table, to_arrow(table, rows[table]), settings=_SETTINGS)
+    make_schools(client, {row[0] for row in rows["school"]})
+    if rows["pupil_alias"]:
+        make_merged(client)
     if versions:
         # Read as late as can be: whoever asks as at an instant (rule 9) must find all that was applied by then.
         applied_at = max(now(), newest + _MICROSECOND)
@@ -142,6 +147,21 @@ def apply(client: Client, decoded: Sequence[Applied], positions: Positions | Non
         reached = [(*place, offset) for place, offset in positions.items()]
         client.insert_arrow("reference_position", _table(reached, _POSITION), settings=_SETTINGS)
     return Outcome(len(versions), len(decoded) - len(versions))
+
+
+def make_schools(client: Client, urns: Collection[int]) -> None:
+    """Write the spans of facts (`school_span`) of schools of whom rows of `school` have come. Repeating it changes
+    nothing, and of two spans of one day those made of more messages stand. Raises clickhouse_connect's errors.
+    """
+    if urns:
+        spans = load("school_spans").replace("{schools}", "urn IN {urns:Array(UInt32)}")
+        made = load("school_spans_make").replace("{spans}", spans)
+        client.command(made, parameters={"urns": sorted(urns)}, settings=_SETTINGS)
+
+
+def make_merged(client: Client) -> None:
+    """Write who is one pupil by the aliases in force (`merged_pupil`), as far as it is not what stands there."""
+    client.command(load("merged_pupils_make").replace("{merged}", load("merged_pupils")), settings=_SETTINGS)
 
 
 def refuse(client: Client, refused: Sequence[Refused], source: str = "reference") -> None:

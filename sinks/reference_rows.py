@@ -24,8 +24,8 @@ _INSTANT = pa.timestamp("ms", "UTC")
 _UNTOLD: dict[str, date | None] = {"opened_on": None, "closed_on": None}
 
 #: The tables a message may fill and their columns, in the order in which they are written: the crosswalk first, so
-#: that whoever sees an enrolment can resolve its pupil, and the terms of a calendar last, for they put its version in
-#: force.
+#: that whoever sees an enrolment can resolve its pupil, and of a calendar last what puts its version in force: its
+#: terms, and its weeks in one row.
 TABLES: dict[str, pa.Schema] = {
     "crosswalk": pa.schema(
         {
@@ -119,6 +119,18 @@ TABLES: dict[str, pa.Schema] = {
             "weeks": pa.list_(pa.string()),
         }
     ),
+    "school_opening": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "taken_at": _INSTANT,
+            "session": pa.list_(pa.string()),
+            "opens_at": pa.list_(pa.string()),
+            "weekdays": pa.list_(pa.list_(pa.uint8())),
+            "weeks": pa.list_(pa.list_(pa.string())),
+            "valid_from": pa.list_(pa.date32()),
+            "valid_to": pa.list_(pa.date32()),
+        }
+    ),
     "school_week": pa.schema(
         {
             "urn": pa.uint32(),
@@ -156,6 +168,16 @@ TABLES: dict[str, pa.Schema] = {
             "name": pa.string(),
             "first_day": pa.date32(),
             "last_day": pa.date32(),
+        }
+    ),
+    "school_calendar": pa.schema(
+        {
+            "urn": pa.uint32(),
+            "academic_year": pa.string(),
+            "taken_at": _INSTANT,
+            "week_commencing": pa.list_(pa.date32()),
+            "week": pa.list_(pa.string()),
+            "days": pa.list_(pa.list_(pa.uint8())),
         }
     ),
     "code_map": pa.schema(
@@ -342,13 +364,22 @@ def _school(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
 
 
 def _expected_registers(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
+    urn = record["urn"]
+    opens: dict[tuple[Any, ...], str] = {}
     for entry, one in enumerate(record["registers"]):
         weekdays = sorted({day for day in one["weekdays"] if 1 <= day <= 7})
-        times = (one["opens_at"], one["closes_at"], weekdays, *_span(one, "valid_from", "valid_to"))
-        whose = (entry, list(one.get("groups", ())), list(one.get("weeks", ())))
+        days, weeks = _span(one, "valid_from", "valid_to"), list(one.get("weeks", ()))
+        times = (one["opens_at"], one["closes_at"], weekdays, *days)
+        whose = (entry, list(one.get("groups", ())), weeks)
         rows["expected_register"].append(
-            (record["urn"], taken_at, one["group_id"], one["session"], one["period"] or "", *times, *whose)
+            (urn, taken_at, one["group_id"], one["session"], one["period"] or "", *times, *whose)
         )
+        if not one["period"]:
+            kind = (one["session"], tuple(weekdays), tuple(weeks), *days)
+            opens[kind] = min(opens.get(kind, one["opens_at"]), one["opens_at"])
+    # A timetable without registers of sessions is one too: without its row, the openings of before would stand.
+    sessions, weekdays_of, weeks_of, first, last = ([kind[part] for kind in opens] for part in range(5))
+    rows["school_opening"].append((urn, taken_at, sessions, list(opens.values()), weekdays_of, weeks_of, first, last))
 
 
 def _calendar(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None:
@@ -361,6 +392,9 @@ def _calendar(rows: Rows, record: Mapping[str, Any], taken_at: datetime) -> None
     rows["calendar_week"] += [(*head, *cycle) for cycle in cycles]
     weeks = school_weeks([term[1:] for term in terms], [closure[:2] for closure in closures], cycles)
     rows["school_week"] += [(*head, *week) for week in weeks]
+    if terms:
+        columns = ([week[part] for week in weeks] for part in range(3))
+        rows["school_calendar"].append((record["urn"], record["academic_year"], taken_at, *columns))
 
 
 def _code_map(rows: Rows, record: Mapping[str, Any], taken_at: datetime, number: int) -> None:

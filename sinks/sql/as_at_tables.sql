@@ -55,7 +55,10 @@ SELECT urn, max(s.taken_at) AS taken_at, argMax(s.opened_on, s.taken_at) AS open
 FROM school AS s
 GROUP BY urn;
 
--- Of these two the version is chosen by the views on them, from reference_version.
+CREATE TABLE school_span AS
+{spans};
+
+-- Of these two, and of school_week, the version is chosen by what reads them, from reference_version.
 CREATE VIEW enrolment AS
 SELECT * FROM {now}.enrolment FINAL
 WHERE {schools};
@@ -67,6 +70,14 @@ WHERE {schools};
 CREATE TABLE expected_register AS
 SELECT * FROM {now}.expected_register FINAL
 WHERE {schools} AND (urn, taken_at) IN (SELECT toUInt32(key), taken_at FROM reference_version WHERE kind = 'register');
+
+CREATE TABLE school_opening AS
+SELECT
+    urn, taken_at, groupArray(r.session) AS session, groupArray(r.opens_at) AS opens_at, groupArray(r.weekdays) AS weekdays,
+    groupArray(r.weeks) AS weeks, groupArray(r.valid_from) AS valid_from, groupArray(r.valid_to) AS valid_to
+FROM (SELECT DISTINCT urn, taken_at, session, opens_at, weekdays, weeks, valid_from, valid_to FROM expected_register WHERE period = '') AS r
+WHERE (urn, taken_at) IN (SELECT urn, max(taken_at) FROM expected_register GROUP BY urn)
+GROUP BY urn, taken_at;
 
 CREATE TABLE calendar_term AS
 SELECT * FROM {now}.calendar_term FINAL
@@ -80,9 +91,15 @@ CREATE TABLE calendar_week AS
 SELECT * FROM {now}.calendar_week FINAL
 WHERE {schools} AND (urn, taken_at) IN (SELECT toUInt32(key), taken_at FROM reference_version WHERE kind = 'calendar');
 
-CREATE TABLE school_week AS
+CREATE VIEW school_week AS
 SELECT * FROM {now}.school_week FINAL
-WHERE {schools} AND (urn, taken_at) IN (SELECT toUInt32(key), taken_at FROM reference_version WHERE kind = 'calendar');
+WHERE {schools};
+
+CREATE TABLE school_calendar AS
+SELECT urn, academic_year, taken_at, groupArray(w.week_commencing) AS week_commencing, groupArray(w.week) AS week, groupArray(w.days) AS days
+FROM school_week AS w
+WHERE (urn, academic_year, taken_at) IN (SELECT urn, academic_year, max(taken_at) FROM calendar_term GROUP BY ALL)
+GROUP BY urn, academic_year, taken_at;
 
 CREATE TABLE code_map AS
 SELECT * FROM {now}.code_map FINAL
@@ -101,6 +118,9 @@ WHERE version = 0 OR (known_from <= {at} AND published_at IN (SELECT taken_at FR
 CREATE TABLE pupil_alias AS
 SELECT * FROM {now}.pupil_alias FINAL
 WHERE (toString(pupil_id), published_at) IN (SELECT key, taken_at FROM reference_version WHERE kind = 'pupil-alias');
+
+CREATE TABLE merged_pupil AS
+SELECT *, toUInt64(1) AS version FROM ({merged});
 
 CREATE TABLE lesson_rule AS
 SELECT * FROM {now}.lesson_rule FINAL

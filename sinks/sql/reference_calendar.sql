@@ -4,9 +4,8 @@
 WITH
     weeks AS
     (
-        SELECT urn, arraySort(groupUniqArray((toUInt16(week_commencing), days))) AS opened
-        FROM school_week
-        WHERE (urn, academic_year, taken_at) IN (SELECT urn, academic_year, max(taken_at) FROM calendar_term GROUP BY urn, academic_year)
+        SELECT urn, arraySort(groupUniqArrayArray(arrayZip(arrayMap(week -> toUInt16(week), week_commencing), days))) AS opened
+        FROM school_calendar FINAL
         GROUP BY urn
     ),
     calendars AS

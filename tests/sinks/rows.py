@@ -10,6 +10,7 @@ from typing import Any
 from rollcall.domain.clock import OPEN_END
 from rollcall.domain.findings import bits
 from sinks.derive import derive
+from sinks.reference import make_schools
 from sinks.reference_rows import Rows, add_rows, to_arrow
 
 #: A Wednesday in term.
@@ -49,6 +50,7 @@ def school(client: Any, urn: int, known_from: datetime | None = None, **facts: A
     }
     said = {"urn": urn, **defaults, **facts}
     insert(client, "school", [said])
+    make_schools(client, {urn})
     if known_from is not None:
         in_force(client, "school", urn, said["taken_at"], known_from)
 
@@ -118,27 +120,13 @@ def in_force(
 
 def timetable(client: Any, urn: int, groups: Iterable[str] = ("7A",), taken_at: datetime = TAKEN) -> None:
     """Registers expected of each group, AM and PM, Monday to Friday."""
-    insert(
-        client,
-        "expected_register",
-        [
-            {
-                "urn": urn,
-                "taken_at": taken_at,
-                "group_id": group,
-                "session": session,
-                "period": "",
-                "opens_at": opens,
-                "closes_at": closes,
-                "weekdays": [1, 2, 3, 4, 5],
-                "valid_from": date(2025, 9, 1),
-                "valid_to": OPEN_END,
-            }
-            for group in groups
-            for session, opens, closes in (("AM", "08:45", "09:15"), ("PM", "13:00", "13:30"))
-        ],
-    )
-    in_force(client, "register", urn, taken_at)
+    sessions = (("AM", "08:45", "09:15"), ("PM", "13:00", "13:30"))
+    entries = [
+        {"group_id": group, "session": session, "opens_at": opens, "closes_at": closes}
+        for group in groups
+        for session, opens, closes in sessions
+    ]
+    registers(client, urn, *entries, taken_at=taken_at)
 
 
 def registers(
@@ -158,11 +146,8 @@ def registers(
         "groups": [],
         "weeks": [],
     }
-    place = {"urn": urn, "taken_at": taken_at}
-    insert(
-        client,
-        "expected_register",
-        [{**place, **defaults, **one, "entry": number} for number, one in enumerate(entries)],
+    _as_loaded(
+        client, "register", [{"urn": urn, "taken_at": taken_at, "registers": [{**defaults, **one} for one in entries]}]
     )
     in_force(client, "register", urn, taken_at, known_from)
 
@@ -226,9 +211,13 @@ def calendar_of(
 
 def calendars(client: Any, records: Iterable[Mapping[str, Any]]) -> None:
     """Calendars as the loader writes them, but for the version that puts them in force as at an instant."""
+    _as_loaded(client, "calendar", records)
+
+
+def _as_loaded(client: Any, kind: str, records: Iterable[Mapping[str, Any]]) -> None:
     said: Rows = defaultdict(list)
     for record in records:
-        add_rows(said, "calendar", record, record["taken_at"])
+        add_rows(said, kind, record, record["taken_at"])
     for table, of_table in said.items():
         if of_table:
             client.insert_arrow(table, to_arrow(table, of_table), settings={"async_insert": 0})

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rollcall.domain.clock import OPEN_END
 from rollcall.domain.codes import CODES
 from sinks.migrate import Migration, committed, migrate
 from sinks.reports import day_report
@@ -95,13 +96,26 @@ def test_a_database_that_has_timetables_already_keeps_them(clickhouse: Any, stac
     name = f"{clickhouse.database}_earlier"
     try:
         migrate(clickhouse, name, [Migration(one.number, one.name, one.text, one.checksum) for one in earlier])
-        rows.school(clickhouse, URN)
+        there = {"urn": URN, "valid_from": date(2020, 9, 1), "valid_to": OPEN_END, "taken_at": rows.TAKEN}
+        rows.insert(clickhouse, "school", [{**there, "name": "A school", "phase": "Primary", "state_funded": True}])
         year = {"urn": URN, "taken_at": rows.TAKEN, "academic_year": "2025/26", "name": "Autumn"}
         rows.insert(
             clickhouse, "calendar_term", [{**year, "first_day": date(2025, 9, 1), "last_day": date(2025, 12, 19)}]
         )
-        rows.timetable(clickhouse, URN)
+        lasting = {"valid_from": date(2025, 9, 1), "valid_to": OPEN_END, "weekdays": [1, 2, 3, 4, 5]}
+        sessions = (("AM", "08:45", "09:15"), ("PM", "13:00", "13:30"))
+        rows.insert(
+            clickhouse,
+            "expected_register",
+            [
+                {"urn": URN, "taken_at": rows.TAKEN, "group_id": "7A", "session": session, "period": "", **lasting}
+                | {"opens_at": opens, "closes_at": closes}
+                for session, opens, closes in sessions
+            ],
+        )
+        rows.in_force(clickhouse, "register", URN)
         migrate(clickhouse, name)
+        assert clickhouse.query("SELECT school_name, in_headline FROM schools").result_rows == [("A school", True)]
         query = f"SELECT session, groups FROM registers_expected WHERE session_date = '{rows.DAY}' ORDER BY ALL"
         assert clickhouse.query(query).result_rows == [("AM", ["7A"]), ("PM", ["7A"])]
     finally:
@@ -145,7 +159,7 @@ calendars = st.tuples(
 @given(st.lists(calendars, min_size=1, max_size=25))
 def test_whatever_the_calendar_each_school_week_has_the_name_its_cycle_gives(clickhouse: Any, drawn: list[Any]) -> None:
     """... and a database with calendars that is migrated has the same weeks as one that loads them."""
-    for table in ("calendar_term", "calendar_closure", "calendar_week", "school_week"):
+    for table in ("calendar_term", "calendar_closure", "calendar_week", "school_week", "school_calendar"):
         clickhouse.command(f"TRUNCATE TABLE {table}")
     records, wanted, open_days = [], {}, set()
     for urn, (first, length, closed, cycle) in enumerate(drawn, 1):
