@@ -28,7 +28,10 @@ Tell = Callable[[str], None]
 
 _REFERENCE = "bench_reference"
 #: The tables that Nation.load fills.
-_TABLES = ("school", "calendar_term", "school_week", "code_map", "reference_version", "crosswalk", "enrolment")
+_TABLES = (
+    "school", "school_span", "calendar_term", "school_week", "school_calendar", "code_map", "reference_version",
+    "crosswalk", "enrolment",
+)  # fmt: skip
 #: Seconds between looks at the ledger: its answer costs the engine some milliseconds.
 _LOOK_S = 0.25
 

@@ -57,6 +57,8 @@ Positions = Mapping[tuple[str, int], int]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND, _MICROSECOND = timedelta(milliseconds=1), timedelta(microseconds=1)
+#: Schools named in one statement: parameters go into the URL, and a whole GIAS file comes at once.
+_AT_ONCE = 2_000
 #: An insert is there, or it is not: never acknowledged from a buffer.
 _SETTINGS = {"async_insert": 0}
 
@@ -153,10 +155,10 @@ def make_schools(client: Client, urns: Collection[int]) -> None:
     """Write the spans of facts (`school_span`) of schools of whom rows of `school` have come. Repeating it changes
     nothing, and of two spans of one day those made of more messages stand. Raises clickhouse_connect's errors.
     """
-    if urns:
-        spans = load("school_spans").replace("{schools}", "urn IN {urns:Array(UInt32)}")
-        made = load("school_spans_make").replace("{spans}", spans)
-        client.command(made, parameters={"urns": sorted(urns)}, settings=_SETTINGS)
+    spans = load("school_spans").replace("{schools}", "urn IN {urns:Array(UInt32)}")
+    made, wanted = load("school_spans_make").replace("{spans}", spans), sorted(urns)
+    for first in range(0, len(wanted), _AT_ONCE):
+        client.command(made, parameters={"urns": wanted[first : first + _AT_ONCE]}, settings=_SETTINGS)
 
 
 def make_merged(client: Client) -> None:

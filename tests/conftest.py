@@ -147,15 +147,18 @@ def settings(stack: Any, stack_home: Path, clickhouse_database: str) -> Settings
     )
 
 
-@pytest.fixture
-def clickhouse(settings: Settings) -> Iterator[Any]:
-    """A clickhouse_connect client whose database is this test's own."""
+@pytest.fixture(scope="session")
+def _client(stack: Any) -> Iterator[Any]:
     import clickhouse_connect
 
-    client = clickhouse_connect.get_client(
-        **settings.clickhouse.client_options(), database=settings.clickhouse.database
-    )
-    try:
-        yield client
-    finally:
-        client.close()
+    client = clickhouse_connect.get_client(host=stack.clickhouse_host, port=stack.clickhouse_port)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def clickhouse(_client: Any, settings: Settings) -> Any:
+    """A clickhouse_connect client whose database is this test's own. One client after another: making one asks for
+    all settings of the server, which is more than many a test asks."""
+    _client.database = settings.clickhouse.database
+    return _client

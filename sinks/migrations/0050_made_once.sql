@@ -24,6 +24,7 @@ CREATE TABLE school_span
     trust_school_flag    LowCardinality(String),
     opened_on            Date,
     closed_on            Date,
+    used_until           Date COMMENT 'The day before the next span begins; 2149-06-06 for the last one',
     stands               Bool COMMENT 'No later message spoke of an earlier day and so of these days too',
     version              UInt64 COMMENT 'How many messages of the school it is made of'
 )
@@ -35,7 +36,8 @@ INSERT INTO school_span
 SELECT
     urn, valid_from, if(next_from = toDate('2149-06-06'), valid_to, least(valid_to, next_from - 1)), name, la_code, la_name, region_code,
     region_name, trust_id, trust_name, establishment_type, phase, state_funded, status, establishment_number, phase_of_education,
-    establishment_status, trust_school_flag, opened_on, closed_on, stands, messages
+    establishment_status, trust_school_flag, opened_on, closed_on,
+    if(next_from = toDate('2149-06-06'), next_from, next_from - 1), stands, messages
 FROM
 (
     SELECT *, leadInFrame(valid_from, 1, toDate('2149-06-06'))
@@ -75,16 +77,83 @@ CREATE OR REPLACE VIEW schools
     establishment_status LowCardinality(String) COMMENT 'GIAS''s own words, as known now',
     trust_school_flag  LowCardinality(String) COMMENT 'GIAS: what kind of trust supports the school',
     opened_on          Date COMMENT '1970-01-01 when nobody says, or earlier than that',
-    closed_on          Date COMMENT 'Last day of the school; 2149-06-06 while open'
+    closed_on          Date COMMENT 'Last day of the school; 2149-06-06 while open',
+    used_until         Date COMMENT 'Last day for which these facts are used: that before the next begin, valid or not'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT
     urn, name AS school_name, la_code, la_name, region_code, region_name, trust_id, trust_name, establishment_type, phase, state_funded,
     state_funded AND phase IN ('Primary', 'Secondary', 'Special') AS in_headline, status, valid_from, valid_to, establishment_number,
-    phase_of_education, establishment_status, trust_school_flag, opened_on, closed_on
+    phase_of_education, establishment_status, trust_school_flag, opened_on, closed_on, used_until
 FROM school_span FINAL
 WHERE stands
 COMMENT 'Schools as they were: join on urn and the session date between valid_from and valid_to (rule 12)';
+
+-- As in 0045, and planned as one part of a question instead of two.
+CREATE OR REPLACE VIEW code_categories
+(
+    canonical_code LowCardinality(String) COMMENT 'National code',
+    label          String COMMENT 'What it means',
+    category       LowCardinality(String) COMMENT 'What it counts as',
+    is_possible    Bool COMMENT 'In possible sessions',
+    is_attendance  Bool COMMENT 'Counts as attendance (approved activity too)',
+    absence_type   LowCardinality(String) COMMENT 'authorised, unauthorised or empty',
+    is_late        Bool COMMENT 'L or U',
+    applies_from   Date COMMENT 'First session date this row is used for; the first row of a code from ever on (rule 4)'
+)
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    canonical_code, label, category, in_possible_sessions AS is_possible, counts_as_attendance AS is_attendance, absence_type,
+    canonical_code IN ('L', 'U') AS is_late, applies_from
+FROM (SELECT *, max(version) OVER (PARTITION BY canonical_code) AS latest FROM code_category FINAL)
+WHERE version = latest
+COMMENT 'What each code counts as, from a session date on. Rule 4: outside its dates a code keeps its last (or first) category';
+
+-- As in 0005. No ASOF join: through one a question about one school reads the facts of all.
+CREATE OR REPLACE VIEW session_counts
+(
+    session_date   Date COMMENT 'School-local date (rule 8)',
+    urn            UInt32 COMMENT 'School',
+    session        LowCardinality(String) COMMENT 'AM or PM',
+    year_group     LowCardinality(String),
+    in_scope       Bool COMMENT 'Rule 14, pupil part',
+    in_headline    Bool COMMENT 'Rule 14, pupil and school',
+    canonical_code LowCardinality(String) COMMENT 'Empty when no map knows the code',
+    category       LowCardinality(String) COMMENT 'unknown when no map knows the code',
+    has_begun      Bool COMMENT 'The session has begun; before that nothing counts',
+    marks          UInt64,
+    possible       UInt64 COMMENT 'attendance + absence',
+    attendance     UInt64,
+    authorised     UInt64 COMMENT 'Authorised absence',
+    unauthorised   UInt64 COMMENT 'Unauthorised absence',
+    late           UInt64 COMMENT 'L + U',
+    unknown        UInt64 COMMENT 'No map knows the code',
+    school_name    String,
+    la_code        LowCardinality(String),
+    la_name        LowCardinality(String),
+    region_name    LowCardinality(String),
+    trust_id       LowCardinality(String),
+    trust_name     LowCardinality(String),
+    phase          LowCardinality(String) COMMENT 'Rule 13'
+)
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT
+    m.session_date AS session_date, m.urn AS urn, toString(m.session) AS session, m.year_group AS year_group,
+    m.in_scope AS in_scope, m.in_scope AND s.in_headline AND m.session_date <= s.valid_to AS in_headline,
+    m.canonical_code AS canonical_code, if(m.canonical_code = '', 'unknown', c.category) AS category,
+    m.session_date < toDate(now('Europe/London')) OR (m.session_date = toDate(now('Europe/London')) AND if(o.opens_at = '',
+        m.session = 'AM' OR toHour(now('Europe/London')) >= 12, o.opens_at <= formatDateTime(now('Europe/London'), '%H:%i')))
+        AS has_begun,
+    m.marks AS marks, m.marks * c.is_possible AS possible, m.marks * c.is_attendance AS attendance,
+    m.marks * (c.absence_type = 'authorised') AS authorised, m.marks * (c.absence_type = 'unauthorised') AS unauthorised,
+    m.marks * c.is_late AS late, m.marks * (m.canonical_code = '') AS unknown,
+    s.school_name AS school_name, s.la_code AS la_code, s.la_name AS la_name, s.region_name AS region_name,
+    s.trust_id AS trust_id, s.trust_name AS trust_name, s.phase AS phase
+FROM (SELECT * FROM school_session FINAL WHERE marks > 0) AS m
+LEFT JOIN schools AS s ON s.urn = m.urn AND s.valid_from <= m.session_date AND m.session_date <= s.used_until
+ASOF LEFT JOIN code_categories AS c ON c.canonical_code = m.canonical_code AND c.applies_from <= m.session_date
+LEFT JOIN session_openings AS o ON o.urn = m.urn AND o.session = toString(m.session)
+COMMENT 'Counts per school, session, year group, scope and code: add them up, then divide (rule 19)';
 
 CREATE TABLE school_calendar
 (

@@ -4,7 +4,8 @@
 SELECT
     urn, valid_from, if(next_from = toDate('2149-06-06'), valid_to, least(valid_to, next_from - 1)) AS valid_to, name, la_code, la_name,
     region_code, region_name, trust_id, trust_name, establishment_type, phase, state_funded, status, establishment_number,
-    phase_of_education, establishment_status, trust_school_flag, opened_on, closed_on, stands, messages AS version
+    phase_of_education, establishment_status, trust_school_flag, opened_on, closed_on,
+    if(next_from = toDate('2149-06-06'), next_from, next_from - 1) AS used_until, stands, messages AS version
 FROM
 (
     SELECT *, leadInFrame(valid_from, 1, toDate('2149-06-06'))
