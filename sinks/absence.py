@@ -23,7 +23,7 @@ from rollcall.errors import UsageError
 from sinks.as_at import Known, known
 from sinks.reports import YEAR_GROUPS, percent
 from sinks.statements import load
-from sinks.weeks import stale
+from sinks.weeks import of_authorities, stale
 
 __all__ = [
     "BANDS",
@@ -37,6 +37,7 @@ __all__ = [
     "check",
     "of_enrolments",
     "parameters",
+    "schools_of",
     "statements",
 ]
 
@@ -49,6 +50,10 @@ _BREAKDOWN = "YTD"
 #: Weeks that are read from the marks cost several times what packed ones do, and each is named in the question: the
 #: share and the number of them up to which packed weeks are worth it.
 _FEW, _MANY = 0.25, 5_000
+#: Schools of authorities that are named one by one: the names go into the URL.
+_NAMED = 2_000
+#: A statement that is not asked yet may be of any authorities.
+_ANY = ("",)
 #: Small tables are joined to the weeks in the order that stands there: to look for another costs a fifth of the answer.
 _AS_WRITTEN = {"query_plan_optimize_join_order_limit": 0}
 _WITHOUT = {"trust": "in no trust", "year-group": "not on roll"}
@@ -185,24 +190,45 @@ def ask(client: Client, name: str, parameters: dict[str, Any], at: datetime | No
     """
     if at is None:
         first, last = (date.fromisoformat(parameters[name]) for name in ("first", "last"))
-        changed, weeks = stale(client, first, last, parameters["urns"], parameters["las"])
+        urns, las = _named(client, parameters["urns"], parameters["las"])
+        changed, weeks = stale(client, first, last, urns, las)
         if len(changed) <= min(weeks * _FEW, _MANY):
-            statement = of_enrolments(name, of_weeks=True, begun=parameters["last"] >= parameters["today"])
-            return client.query(
-                statement, parameters={**parameters, "stale": changed}, settings=_AS_WRITTEN
-            ).result_rows
-    return client.query(of_enrolments(name), parameters=parameters).result_rows
+            begun = parameters["last"] >= parameters["today"]
+            statement = of_enrolments(name, las, of_weeks=True, begun=begun, of_marks=bool(changed))
+            asked = {**parameters, "urns": urns, "stale": changed}
+            return client.query(statement, parameters=asked, settings=_AS_WRITTEN).result_rows
+    return client.query(of_enrolments(name, parameters["las"]), parameters=parameters).result_rows
 
 
-def of_enrolments(name: str, of_weeks: bool = False, begun: bool = True) -> str:
+def schools_of(client: Client, las: Sequence[str]) -> list[int]:
+    """Schools that were, by any version, one of some authorities; [0] when there is none, for that is not every one."""
+    found = client.query(load("publish_urns"), parameters={"las": list(las)}).result_rows
+    return [int(urn) for (urn,) in found] or [0]
+
+
+def _named(client: Client, urns: Sequence[int], las: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
+    """Which schools, and which authorities, to put conditions on: the schools of few authorities are named."""
+    if not las:
+        return urns, las
+    named = schools_of(client, las)
+    if len(named) > _NAMED:
+        return urns, las
+    return (sorted(set(named) & set(urns)) or [0]) if urns else named, ()
+
+
+def of_enrolments(
+    name: str, las: Collection[str] = _ANY, of_weeks: bool = False, begun: bool = True, of_marks: bool = True
+) -> str:
     """A statement that reads `{enrolments}` (the sums, thresholds and band of each) or `{sessions}` (their marks).
 
-    `of_weeks`: the sums out of packed weeks; `begun`: and some of the dates may not be over.
+    `las`: whether there is a condition on authorities. `of_weeks`: the sums out of packed weeks; `begun`: and some of
+    the dates may not be over; `of_marks`: and some weeks are read from their marks.
     """
     text = load(name).replace("{enrolments}", load("absence_enrolments"))
     text = text.replace("{pupils}", load("absence_weeks" if of_weeks else "absence_pupils"))
     text = text.replace("{begun}", load("absence_begun" if begun else "absence_over"))
-    return text.replace("{packed}", load("weeks_packed")).replace("{sessions}", load("absence_sessions"))
+    text = text.replace("{packed}", load("weeks_packed" if of_marks else "weeks_none"))
+    return text.replace("{sessions}", load("absence_sessions")).replace("{of_authorities}", of_authorities(las))
 
 
 def parameters(

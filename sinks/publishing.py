@@ -31,7 +31,7 @@ from sinks.releases import as_csv, sha256, write
 from sinks.statements import load
 from sinks.suppression import withhold
 
-__all__ = ["Asked", "publish", "rows", "schools_of", "span", "statements"]
+__all__ = ["Asked", "publish", "rows", "span", "statements"]
 
 Row = dict[str, str]
 
@@ -121,12 +121,6 @@ def _all_rows(client: Client, layout: Layout, asked: Asked, at: datetime | None)
 def span(asked: Asked) -> tuple[date, date]:
     """The session dates that the rows are made of: the year to date begins with the academic year."""
     return academic_year_days(academic_year(asked.last))[0], asked.last
-
-
-def schools_of(client: Client, las: Sequence[str]) -> list[int]:
-    """Schools that were, by any version, one of some authorities; [0] when there is none, for that is not every one."""
-    found = client.query(load("publish_urns"), parameters={"las": list(las)}).result_rows
-    return [int(urn) for (urn,) in found] or [0]
 
 
 def statements() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ never claims to have seen more than it has, for what `school_session` says is as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from clickhouse_connect.driver.client import Client
 from rollcall.domain.clock import london_date, now
 from sinks.statements import load
 
-__all__ = ["Week", "make", "stale"]
+__all__ = ["Week", "make", "of_authorities", "stale"]
 
 #: (URN, Monday)
 Week = tuple[int, date]
@@ -38,6 +38,11 @@ def stale(
     """
     ((weeks, number),) = _compared(client, "weeks_stale", _monday(first), _monday(last), urns, las)
     return [(int(urn), week) for urn, week in weeks], int(number)
+
+
+def of_authorities(las: Collection[str]) -> str:
+    """The condition on schools of these authorities, with the parameter `las`; of no condition where there are none."""
+    return load("of_authorities") if las else "true"
 
 
 def make(
@@ -88,6 +93,7 @@ def _compared(
 ) -> Sequence[Sequence[Any]]:
     """The rows of a statement that reads weeks_compared.sql, of the weeks from one Monday to another."""
     statement = load(name).replace("{compared}", load("weeks_compared")).replace("{seen}", load("weeks_seen"))
+    statement = statement.replace("{of_authorities}", of_authorities(las))
     asked = {"first_week": first.isoformat(), "last_week": last.isoformat(), "urns": list(urns), "las": list(las)}
     return client.query(statement, parameters=asked).result_rows
 

@@ -52,8 +52,7 @@ def absence(
     from rollcall.cli import _dates
     from rollcall.cli._as_at import asked as asking
     from rollcall.cli._client import answer
-    from sinks.absence import Asked, absence_report, check, statements
-    from sinks.publishing import schools_of
+    from sinks.absence import Asked, absence_report, check, schools_of, statements
 
     since, until = _dates.span(first, last)
     check(by)

@@ -74,7 +74,8 @@ def attendance(
     from rollcall.cli._client import answer
     from rollcall.domain.layouts import LAYOUTS
     from rollcall.errors import UsageError
-    from sinks.publishing import Asked, publish, schools_of, span, statements
+    from sinks.absence import schools_of
+    from sinks.publishing import Asked, publish, span, statements
     from sinks.suppression import SUPPRESSIONS
 
     if layout not in LAYOUTS:

@@ -1,7 +1,7 @@
 -- What absence_pupils.sql gives, out of packed weeks (pupil_week, whose comment says what a bit is): a condition is asked once a school,
 -- code or week instead of of every mark. A part of absence_enrolments.sql; read by sinks/absence.py. Basis: statutory.
 -- Parameters as in absence_sessions.sql, and stale: (urn, Monday) of weeks that are read from the marks (weeks_stale.sql).
--- Filled in: packed, weeks_packed.sql; begun, absence_begun.sql. counted: the sessions that count of a school's week. meaning: those in
+-- Filled in: packed, weeks_packed.sql, or weeks_none.sql; begun, absence_begun.sql; of_authorities, of_authorities.sql. counted: the sessions that count of a school's week. meaning: those in
 -- which a code is possible, and absence. bound: those for which a pupil was on roll, of weeks in which it was not throughout. It is
 -- joined late, to what is summed by pupil; of those alone whom any version of a roster may bind their entries are kept until then, each
 -- as week, sessions, possible and absent ones, of 16 bits.
@@ -43,7 +43,7 @@ FROM
                         SELECT pupil_id FROM enrolment
                         WHERE (first_day > {first:Date} OR last_day < {last:Date} OR status = 'pre-admission')
                           AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
-                          AND (empty({las:Array(String)}) OR urn IN (SELECT urn FROM school WHERE la_code IN {las:Array(String)}))
+                          AND {of_authorities}
                         UNION DISTINCT
                         SELECT to_pupil_id FROM pupil_alias
                     ) AS may_be_bound
@@ -60,7 +60,7 @@ FROM
                             SELECT urn, week, in_scope, year_group, canonical_code, pupil_id, sessions FROM pupil_week FINAL
                             WHERE week BETWEEN toMonday({first:Date}) AND {last:Date} AND (urn, week) NOT IN {stale:Array(Tuple(UInt32, Date))}
                               AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
-                              AND (empty({las:Array(String)}) OR urn IN (SELECT urn FROM school WHERE la_code IN {las:Array(String)}))
+                              AND {of_authorities}
                         )
                         ARRAY JOIN in_scope AS in_scope, year_group AS year_group, canonical_code AS canonical_code, pupil_id AS pupils, sessions AS marked_by
                         UNION ALL
@@ -78,7 +78,7 @@ FROM
                             (
                                 SELECT DISTINCT urn FROM pupil_week
                                 WHERE (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
-                                  AND (empty({las:Array(String)}) OR urn IN (SELECT urn FROM school WHERE la_code IN {las:Array(String)}))
+                                  AND {of_authorities}
                                 UNION DISTINCT
                                 SELECT DISTINCT arrayJoin({stale:Array(Tuple(UInt32, Date))}).1
                             )
@@ -127,7 +127,7 @@ FROM
         (
             SELECT urn, pupil_id, groupArrayIf((first_day, last_day), status != 'pre-admission') AS spells FROM roll
             WHERE (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
-              AND (empty({las:Array(String)}) OR urn IN (SELECT urn FROM school WHERE la_code IN {las:Array(String)}))
+              AND {of_authorities}
             GROUP BY urn, pupil_id
             HAVING NOT arrayExists(spell -> spell.1 <= {first:Date} AND spell.2 >= {last:Date}, spells)
         )

@@ -10,6 +10,6 @@ FROM
     SELECT 2 AS side, urn, week, seen, 0 AS marks FROM pupil_week FINAL
     WHERE week BETWEEN {first_week:Date} AND {last_week:Date}
       AND (empty({urns:Array(UInt32)}) OR urn IN {urns:Array(UInt32)})
-      AND (empty({las:Array(String)}) OR urn IN (SELECT urn FROM school WHERE la_code IN {las:Array(String)}))
+      AND {of_authorities}
 )
 GROUP BY urn, week

@@ -22,6 +22,7 @@ from rollcall.domain.codes import CODES
 from rollcall.domain.layouts import DASHBOARD_2025
 from rollcall.domain.places import Excluded
 from rollcall.errors import UsageError
+from sinks import absence
 from sinks.absence import BANDS, AbsenceReport, Asked, Line, absence_report
 from sinks.publishing import rows as published
 from tests.databases import Databases
@@ -157,10 +158,18 @@ def test_lines_add_up_to_the_total_and_say_whose_they_are_rule_12(db: Any) -> No
     assert [line.label for line in of(db, "trust").lines] == ["A Trust", "in no trust"]
 
 
-def test_a_school_that_changed_its_authority_is_the_later_ones_whether_or_not_it_is_named(db: Any) -> None:
+@pytest.mark.parametrize("by_name", [2_000, 0])
+def test_a_school_that_changed_its_authority_is_the_later_ones_whether_or_not_it_is_named(
+    db: Any, monkeypatch: pytest.MonkeyPatch, by_name: int
+) -> None:
+    """... and whether an authority's schools are named in the question or looked for by it."""
+    monkeypatch.setattr(absence, "_NAMED", by_name)
     named = of(db, "school", las=("331",))
     assert [(line.key, line.possible) for line in named.lines] == [(str(SECONDARY), 40), (str(MOVES), 40)]
     assert str(MOVES) not in {line.key for line in of(db, "school", las=("330",)).lines}
+    both = of(db, "school", las=("331",), urns=(MOVES, SILENT))
+    assert [(line.key, line.possible) for line in both.lines] == [(str(MOVES), 40)]
+    assert of(db, "school", las=("331",), urns=(SILENT,)).lines == of(db, "school", las=("999",)).lines == ()
 
 
 def test_a_school_that_sent_nothing_is_known_and_counts_for_nothing(db: Any) -> None:

@@ -34,10 +34,18 @@ class Cut:
         return getattr(self._client, name)
 
     def insert_arrow(self, *args: Any, **kwargs: Any) -> Any:
+        self._count()
+        return self._client.insert_arrow(*args, **kwargs)
+
+    def command(self, *args: Any, **kwargs: Any) -> Any:
+        """An INSERT of what is made of rows that are there."""
+        self._count()
+        return self._client.command(*args, **kwargs)
+
+    def _count(self) -> None:
         if self._left == 0:
             raise ConnectionResetError
         self._left -= 1
-        return self._client.insert_arrow(*args, **kwargs)
 
 
 @pytest.fixture
