@@ -193,7 +193,8 @@ def _tables(of: Instant, engines: Mapping[str, str]) -> dict[str, str]:
     """Table -> the statement that makes it a view, or a copy, of what was known."""
     text = of.told(
         "as_at_tables", assertions=load("verify_assertions"), periods=load("verify_periods"),
-        spans=load("school_spans"), merged=load("merged_pupils"),
+        spans=load("school_spans"), openings=load("school_openings"), calendars=load("school_calendars"),
+        merged=load("merged_pupils"),
     )  # fmt: skip
     for place, value in {
         "{first_day:Date}": of.first_day, "{last_day:Date}": of.last_day, "{first:UInt32}": "0",

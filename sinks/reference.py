@@ -43,6 +43,7 @@ __all__ = [
     "load_schools",
     "load_timetables",
     "make_merged",
+    "make_missing",
     "make_schools",
     "named",
     "refuse",
@@ -151,19 +152,34 @@ def apply(client: Client, decoded: Sequence[Applied], positions: Positions | Non
     return Outcome(len(versions), len(decoded) - len(versions))
 
 
+def make_missing(client: Client) -> None:
+    """Make what is made of reference data and is not there: of what a loader of an earlier version took in after the
+    tables were made, and nothing as a rule. A loader asks for it when it starts.
+    """
+    _make_spans(client, "1", {})
+    for name in ("calendars", "openings"):
+        made = load(f"school_{name}_make").replace(f"{{{name}}}", load(f"school_{name}"))
+        client.command(made, settings=_SETTINGS)
+    make_merged(client)
+
+
 def make_schools(client: Client, urns: Collection[int]) -> None:
     """Write the spans of facts (`school_span`) of schools of whom rows of `school` have come. Repeating it changes
     nothing, and of two spans of one day those made of more messages stand. Raises clickhouse_connect's errors.
     """
-    spans = load("school_spans").replace("{schools}", "urn IN {urns:Array(UInt32)}")
-    made, wanted = load("school_spans_make").replace("{spans}", spans), sorted(urns)
+    wanted = sorted(urns)
     for first in range(0, len(wanted), _AT_ONCE):
-        client.command(made, parameters={"urns": wanted[first : first + _AT_ONCE]}, settings=_SETTINGS)
+        _make_spans(client, "urn IN {urns:Array(UInt32)}", {"urns": wanted[first : first + _AT_ONCE]})
 
 
 def make_merged(client: Client) -> None:
     """Write who is one pupil by the aliases in force (`merged_pupil`), as far as it is not what stands there."""
     client.command(load("merged_pupils_make").replace("{merged}", load("merged_pupils")), settings=_SETTINGS)
+
+
+def _make_spans(client: Client, schools: str, parameters: Mapping[str, Any]) -> None:
+    made = load("school_spans_make").replace("{spans}", load("school_spans")).replace("{schools}", schools)
+    client.command(made, parameters=dict(parameters), settings=_SETTINGS)
 
 
 def refuse(client: Client, refused: Sequence[Refused], source: str = "reference") -> None:

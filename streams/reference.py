@@ -387,10 +387,16 @@ class Loader:
         consumer.assign(list(partitions))
 
     def _positions(self) -> dict[tuple[str, int], int]:
-        """The applied positions, as soon as ClickHouse says them; none when we are told to stop before it does."""
+        """The applied positions, as soon as ClickHouse says them; none when we are told to stop before it does. What a
+        loader of an earlier version left unmade is made before."""
+
+        def read() -> dict[tuple[str, int], int]:
+            reference.make_missing(self._client)
+            return reference.applied_positions(self._client)
+
         try:
             return patiently(
-                lambda: reference.applied_positions(self._client),
+                read,
                 what="reading the position of the reference topics",
                 still_wanted=lambda: not self._stop.is_set(),
             )

@@ -167,12 +167,20 @@ CREATE TABLE school_calendar
 ENGINE = ReplacingMergeTree(taken_at) ORDER BY (urn, academic_year)
 COMMENT 'The calendar in force of each school and year: school_week of its latest version';
 
+-- As sinks/sql/school_calendars.sql has it.
 INSERT INTO school_calendar
-SELECT urn, academic_year, taken_at, groupArray(week_commencing), groupArray(week), groupArray(days)
-FROM (SELECT * FROM school_week FINAL ORDER BY urn, academic_year, week_commencing)
-WHERE (urn, academic_year, taken_at) IN (SELECT urn, academic_year, max(taken_at) FROM calendar_term GROUP BY ALL)
-    AND (urn, academic_year, taken_at) NOT IN (SELECT urn, academic_year, taken_at FROM school_calendar)
-GROUP BY urn, academic_year, taken_at;
+SELECT * FROM
+(
+    SELECT t.urn AS urn, t.academic_year AS academic_year, t.taken_at AS taken_at, w.mondays AS week_commencing, w.names AS week, w.open AS days
+    FROM (SELECT urn, academic_year, max(taken_at) AS taken_at FROM calendar_term GROUP BY urn, academic_year) AS t
+    LEFT JOIN
+    (
+        SELECT urn, academic_year, taken_at, groupArray(week_commencing) AS mondays, groupArray(week) AS names, groupArray(days) AS open
+        FROM (SELECT DISTINCT urn, academic_year, taken_at, week_commencing, week, days FROM school_week)
+        GROUP BY urn, academic_year, taken_at
+    ) AS w ON w.urn = t.urn AND w.academic_year = t.academic_year AND w.taken_at = t.taken_at
+)
+WHERE (urn, academic_year, taken_at) NOT IN (SELECT urn, academic_year, taken_at FROM school_calendar);
 
 CREATE OR REPLACE VIEW open_days
 (
@@ -219,18 +227,30 @@ CREATE TABLE school_opening
 ENGINE = ReplacingMergeTree(taken_at) ORDER BY urn
 COMMENT 'When sessions begin by the timetable in force of each school: the session registers of its latest version, drawn together';
 
+-- As sinks/sql/school_openings.sql has it.
 INSERT INTO school_opening
-SELECT urn, taken_at, groupArray(session), groupArray(opens_at), groupArray(weekdays), groupArray(weeks), groupArray(valid_from), groupArray(valid_to)
-FROM
+SELECT * FROM
 (
-    SELECT r.urn AS urn, r.taken_at AS taken_at, session, min(r.opens_at) AS opens_at, weekdays, weeks, valid_from, valid_to
-    FROM expected_register AS r FINAL
-    WHERE period = '' AND (urn, taken_at) IN (SELECT toUInt32(key), max(taken_at) FROM reference_version WHERE kind = 'register' GROUP BY key)
-    GROUP BY urn, taken_at, session, weekdays, weeks, valid_from, valid_to
-    ORDER BY ALL
+    SELECT
+        v.urn AS urn, v.taken_at AS taken_at, r.sessions AS session, r.openings AS opens_at, r.on AS weekdays, r.cycles AS weeks,
+        r.first_days AS valid_from, r.last_days AS valid_to
+    FROM (SELECT toUInt32(key) AS urn, max(taken_at) AS taken_at FROM reference_version WHERE kind = 'register' GROUP BY key) AS v
+    LEFT JOIN
+    (
+        SELECT
+            urn, taken_at, groupArray(session) AS sessions, groupArray(opens) AS openings, groupArray(weekdays) AS on, groupArray(weeks) AS cycles,
+            groupArray(valid_from) AS first_days, groupArray(valid_to) AS last_days
+        FROM
+        (
+            SELECT urn, taken_at, session, min(opens_at) AS opens, weekdays, weeks, valid_from, valid_to
+            FROM expected_register
+            WHERE period = ''
+            GROUP BY urn, taken_at, session, weekdays, weeks, valid_from, valid_to
+        )
+        GROUP BY urn, taken_at
+    ) AS r ON r.urn = v.urn AND r.taken_at = v.taken_at
 )
-WHERE (urn, taken_at) NOT IN (SELECT urn, taken_at FROM school_opening)
-GROUP BY urn, taken_at;
+WHERE (urn, taken_at) NOT IN (SELECT urn, taken_at FROM school_opening);
 
 CREATE OR REPLACE VIEW session_openings
 (

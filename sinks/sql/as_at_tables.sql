@@ -72,12 +72,7 @@ SELECT * FROM {now}.expected_register FINAL
 WHERE {schools} AND (urn, taken_at) IN (SELECT toUInt32(key), taken_at FROM reference_version WHERE kind = 'register');
 
 CREATE TABLE school_opening AS
-SELECT
-    urn, taken_at, groupArray(r.session) AS session, groupArray(r.opens_at) AS opens_at, groupArray(r.weekdays) AS weekdays,
-    groupArray(r.weeks) AS weeks, groupArray(r.valid_from) AS valid_from, groupArray(r.valid_to) AS valid_to
-FROM (SELECT DISTINCT urn, taken_at, session, opens_at, weekdays, weeks, valid_from, valid_to FROM expected_register WHERE period = '') AS r
-WHERE (urn, taken_at) IN (SELECT urn, max(taken_at) FROM expected_register GROUP BY urn)
-GROUP BY urn, taken_at;
+{openings};
 
 CREATE TABLE calendar_term AS
 SELECT * FROM {now}.calendar_term FINAL
@@ -96,10 +91,7 @@ SELECT * FROM {now}.school_week FINAL
 WHERE {schools};
 
 CREATE TABLE school_calendar AS
-SELECT urn, academic_year, taken_at, groupArray(w.week_commencing) AS week_commencing, groupArray(w.week) AS week, groupArray(w.days) AS days
-FROM school_week AS w
-WHERE (urn, academic_year, taken_at) IN (SELECT urn, academic_year, max(taken_at) FROM calendar_term GROUP BY ALL)
-GROUP BY urn, academic_year, taken_at;
+{calendars};
 
 CREATE TABLE code_map AS
 SELECT * FROM {now}.code_map FINAL

@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rollcall.domain.clock import OPEN_END
+from rollcall.settings import Settings
 from sinks import reference
 from sinks.migrate import committed
 from sinks.statements import split
-from tests.reference.conftest import TAKEN, applied, pupil, roster, school
+from tests.reference.conftest import TAKEN, applied, calendar, pupil, roster, school
+from tests.reference.test_loader import load
 
 URN = 500_000
 DAY = timedelta(days=1)
@@ -235,3 +237,39 @@ def test_sessions_open_today_as_the_timetable_in_force_says(clickhouse: Any, dra
     for table in ("school_opening", "school_calendar"):
         migrated(clickhouse, table)
     assert dict(clickhouse.query(asked).result_rows) == wanted
+
+
+# ---- a loader of before
+
+
+def test_what_a_loader_of_an_earlier_version_took_in_is_made_when_the_next_one_starts(
+    settings: Settings, clickhouse: Any, others_behind: None
+) -> None:
+    """`rollcall migrate`, then the processes: what came in between has rows in the tables of before only."""
+    merged = {"pupil_id": "11", "published_at": TAKEN, "author": "test", "reason": "test"}
+    merged["aliases"] = [alias(11, [(12, "whole")], 0)["aliases"][0]]
+    register = {
+        "group_id": "5A", "session": "AM", "period": None, "opens_at": "08:40", "closes_at": "09:10",
+        "weekdays": [1, 2, 3, 4, 5, 6, 7], "valid_from": None, "valid_to": None,
+    }  # fmt: skip
+    timetable = {"urn": URN, "taken_at": TAKEN, "registers": [register]}
+    asked = (
+        "SELECT urn, school_name, used_until FROM schools",
+        "SELECT * FROM session_openings",
+        "SELECT count(), min(session_date) FROM open_days",
+        "SELECT pupil_id, to_pupil_id FROM merged_pupil FINAL ORDER BY pupil_id",
+    )
+    reference.apply(
+        clickhouse,
+        [
+            applied("school", school(URN)), applied("register", timetable), applied("calendar", calendar(URN)),
+            applied("pupil-alias", merged),
+        ],
+    )  # fmt: skip
+    wanted = [clickhouse.query(one).result_rows for one in asked]
+    assert wanted[1] == [(URN, "AM", "08:40")]
+    assert wanted[3] == [(11, 12), (12, 12)]
+    emptied(clickhouse, "school_span", "school_opening", "school_calendar", "merged_pupil")
+    assert not any(clickhouse.query(one).result_rows == rows for one, rows in zip(asked, wanted, strict=True))
+    load(settings)
+    assert [clickhouse.query(one).result_rows for one in asked] == wanted

@@ -1,0 +1,5 @@
+-- Writes the openings by timetables in force that are not there: of a loader that knew nothing of them. Read by sinks/reference.py, which
+-- fills in openings: school_openings.sql.
+INSERT INTO school_opening (urn, taken_at, session, opens_at, weekdays, weeks, valid_from, valid_to)
+SELECT * FROM ({openings})
+WHERE (urn, taken_at) NOT IN (SELECT urn, taken_at FROM school_opening)
