@@ -24,7 +24,7 @@ from rollcall.domain.places import excluded_days
 from rollcall.settings import Settings
 from sinks.absence import AbsenceReport, Asked, absence_report
 from sinks.derive import counts_expression, fill_counts
-from sinks.reference import make_schools
+from sinks.reference import make_missing
 from sinks.statements import load
 from sinks.weeks import make
 
@@ -59,7 +59,7 @@ def fill_all(client: Client, schools: int) -> int:
     sizes = {"pupils": _PUPILS, "others": _OTHERS}
     for name in ("school", "version"):
         _fill(client, name, schools=schools)
-    make_schools(client, range(100_000, 100_000 + 6 * schools))
+    make_missing(client)
     fill(client, "codes", schools)
     _fill(client, "roll", schools=schools, left=_LEFT, **sizes)
     days = list(_school_days())

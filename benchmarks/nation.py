@@ -18,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 
 from rollcall.domain.codes import national_map_entries
 from sinks.calendar_weeks import school_weeks
-from sinks.reference import make_schools
+from sinks.reference import make_missing
 
 __all__ = [
     "DAY",
@@ -168,18 +168,11 @@ class Nation:
         year = {"urn": urns, "taken_at": same(_TAKEN_AT), "academic_year": same("2025/26")}
         name, first_day, last_day = same("Spring"), same(term[0]), same(term[1])
         _insert(client, "calendar_term", {**year, "name": name, "first_day": first_day, "last_day": last_day})
-        weeks = school_weeks([term], [], [])
-        for week in weeks:
+        for week in school_weeks([term], [], []):
             days = pa.array([week.days] * n, pa.list_(pa.uint8()))
             commencing, nameless = same(week.commencing), same(week.name)
             _insert(client, "school_week", {**year, "week_commencing": commencing, "week": nameless, "days": days})
-        whole = {
-            "week_commencing": pa.array([[week.commencing for week in weeks]] * n),
-            "week": pa.array([[week.name for week in weeks]] * n),
-            "days": pa.array([[week.days for week in weeks]] * n, pa.list_(pa.list_(pa.uint8()))),
-        }
-        _insert(client, "school_calendar", {**year, **whole})
-        make_schools(client, range(100_000, 100_000 + n))
+        make_missing(client)
         entries = national_map_entries()
         same = _constants(len(entries))
         _insert(

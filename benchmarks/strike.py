@@ -24,7 +24,7 @@ from connectors.estate.strike_nation import DAY
 from rollcall.settings import Settings
 from sinks.clickhouse import connect
 from sinks.migrate import migrate
-from sinks.reference import make_schools
+from sinks.reference import make_missing
 from sinks.strike import Cut, publish
 
 _DATABASE = "benchmark_strike"
@@ -50,7 +50,7 @@ def fill(client: Client, name: str, schools: int, **facts: bool) -> None:
     statement = (files("benchmarks") / "sql" / f"strike_{name}.sql").read_text(encoding="utf-8")
     client.command(statement, parameters={"schools": schools, "day": DAY, **facts})
     if name == "school":
-        make_schools(client, range(100_000, 100_000 + schools))
+        make_missing(client)
 
 
 def _publish(client: Client, schools: int) -> float:

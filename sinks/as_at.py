@@ -194,7 +194,7 @@ def _tables(of: Instant, engines: Mapping[str, str]) -> dict[str, str]:
     text = of.told(
         "as_at_tables", assertions=load("verify_assertions"), periods=load("verify_periods"),
         spans=load("school_spans"), openings=load("school_openings"), calendars=load("school_calendars"),
-        merged=load("merged_pupils"),
+        merged=load("merged_pupils"), wanted="true",
     )  # fmt: skip
     for place, value in {
         "{first_day:Date}": of.first_day, "{last_day:Date}": of.last_day, "{first:UInt32}": "0",

@@ -157,9 +157,13 @@ def make_missing(client: Client) -> None:
     tables were made, and nothing as a rule. A loader asks for it when it starts.
     """
     _make_spans(client, "1", {})
-    for name in ("calendars", "openings"):
+    for name, table, key in (
+        ("calendars", "school_calendar", "urn, academic_year, taken_at"),
+        ("openings", "school_opening", "urn, taken_at"),
+    ):
         made = load(f"school_{name}_make").replace(f"{{{name}}}", load(f"school_{name}"))
-        client.command(made, settings=_SETTINGS)
+        missing = f"({key}) NOT IN (SELECT {key} FROM {table})"
+        client.command(made.replace("{wanted}", missing), settings=_SETTINGS)
     make_merged(client)
 
 

@@ -169,18 +169,24 @@ COMMENT 'The calendar in force of each school and year: school_week of its lates
 
 -- As sinks/sql/school_calendars.sql has it.
 INSERT INTO school_calendar
-SELECT * FROM
+WITH in_force AS
 (
-    SELECT t.urn AS urn, t.academic_year AS academic_year, t.taken_at AS taken_at, w.mondays AS week_commencing, w.names AS week, w.open AS days
-    FROM (SELECT urn, academic_year, max(taken_at) AS taken_at FROM calendar_term GROUP BY urn, academic_year) AS t
-    LEFT JOIN
-    (
-        SELECT urn, academic_year, taken_at, groupArray(week_commencing) AS mondays, groupArray(week) AS names, groupArray(days) AS open
-        FROM (SELECT DISTINCT urn, academic_year, taken_at, week_commencing, week, days FROM school_week)
-        GROUP BY urn, academic_year, taken_at
-    ) AS w ON w.urn = t.urn AND w.academic_year = t.academic_year AND w.taken_at = t.taken_at
+    SELECT urn, academic_year, taken_at
+    FROM (SELECT urn, academic_year, max(taken_at) AS taken_at FROM calendar_term GROUP BY urn, academic_year)
+    WHERE (urn, academic_year, taken_at) NOT IN (SELECT urn, academic_year, taken_at FROM school_calendar)
 )
-WHERE (urn, academic_year, taken_at) NOT IN (SELECT urn, academic_year, taken_at FROM school_calendar);
+SELECT t.urn AS urn, t.academic_year AS academic_year, t.taken_at AS taken_at, w.mondays AS week_commencing, w.names AS week, w.open AS days
+FROM in_force AS t
+LEFT JOIN
+(
+    SELECT urn, academic_year, taken_at, groupArray(week_commencing) AS mondays, groupArray(week) AS names, groupArray(days) AS open
+    FROM
+    (
+        SELECT DISTINCT urn, academic_year, taken_at, week_commencing, week, days FROM school_week
+        WHERE (urn, academic_year, taken_at) IN (SELECT urn, academic_year, taken_at FROM in_force)
+    )
+    GROUP BY urn, academic_year, taken_at
+) AS w ON w.urn = t.urn AND w.academic_year = t.academic_year AND w.taken_at = t.taken_at;
 
 CREATE OR REPLACE VIEW open_days
 (
@@ -229,28 +235,30 @@ COMMENT 'When sessions begin by the timetable in force of each school: the sessi
 
 -- As sinks/sql/school_openings.sql has it.
 INSERT INTO school_opening
-SELECT * FROM
+WITH in_force AS
+(
+    SELECT urn, taken_at
+    FROM (SELECT toUInt32(key) AS urn, max(taken_at) AS taken_at FROM reference_version WHERE kind = 'register' GROUP BY key)
+    WHERE (urn, taken_at) NOT IN (SELECT urn, taken_at FROM school_opening)
+)
+SELECT
+    v.urn AS urn, v.taken_at AS taken_at, r.sessions AS session, r.openings AS opens_at, r.on AS weekdays, r.cycles AS weeks,
+    r.first_days AS valid_from, r.last_days AS valid_to
+FROM in_force AS v
+LEFT JOIN
 (
     SELECT
-        v.urn AS urn, v.taken_at AS taken_at, r.sessions AS session, r.openings AS opens_at, r.on AS weekdays, r.cycles AS weeks,
-        r.first_days AS valid_from, r.last_days AS valid_to
-    FROM (SELECT toUInt32(key) AS urn, max(taken_at) AS taken_at FROM reference_version WHERE kind = 'register' GROUP BY key) AS v
-    LEFT JOIN
+        urn, taken_at, groupArray(session) AS sessions, groupArray(opens) AS openings, groupArray(weekdays) AS on, groupArray(weeks) AS cycles,
+        groupArray(valid_from) AS first_days, groupArray(valid_to) AS last_days
+    FROM
     (
-        SELECT
-            urn, taken_at, groupArray(session) AS sessions, groupArray(opens) AS openings, groupArray(weekdays) AS on, groupArray(weeks) AS cycles,
-            groupArray(valid_from) AS first_days, groupArray(valid_to) AS last_days
-        FROM
-        (
-            SELECT urn, taken_at, session, min(opens_at) AS opens, weekdays, weeks, valid_from, valid_to
-            FROM expected_register
-            WHERE period = ''
-            GROUP BY urn, taken_at, session, weekdays, weeks, valid_from, valid_to
-        )
-        GROUP BY urn, taken_at
-    ) AS r ON r.urn = v.urn AND r.taken_at = v.taken_at
-)
-WHERE (urn, taken_at) NOT IN (SELECT urn, taken_at FROM school_opening);
+        SELECT urn, taken_at, session, min(opens_at) AS opens, weekdays, weeks, valid_from, valid_to
+        FROM expected_register
+        WHERE period = '' AND (urn, taken_at) IN (SELECT urn, taken_at FROM in_force)
+        GROUP BY urn, taken_at, session, weekdays, weeks, valid_from, valid_to
+    )
+    GROUP BY urn, taken_at
+) AS r ON r.urn = v.urn AND r.taken_at = v.taken_at;
 
 CREATE OR REPLACE VIEW session_openings
 (

@@ -4,7 +4,8 @@
 -- excluded_places: such dates of a region or authority, by its code; las (of schools that were, by any version, one of theirs), urns:
 -- all when empty; headline: 1 for rule 14's pupils and schools, 0 for all. Sessions before a pupil's first or after its last day count
 -- nowhere here, whatever was marked: a pupil of whom the roll in force says nothing (a part split off another) counts throughout.
--- Filled in: of_authorities. What is asked of every mark costs: a condition that no mark of these dates can fail is left out before (the constants stand first).
+-- What is asked of every mark costs: a condition that no mark of these dates can fail is left out before (the constants stand first).
+-- Filled in: of_authorities.
 SELECT
     m.session_date AS session_date, m.urn AS urn, m.session AS session, m.pupil_id AS pupil_id, m.year_group AS year_group,
     m.canonical_code AS canonical_code, c.is_possible AS is_possible, c.is_attendance AS is_attendance, c.absence_type AS absence_type

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from rollcall.domain.clock import OPEN_END
 from rollcall.settings import Settings
 from sinks import reference
-from sinks.migrate import committed
-from sinks.statements import split
 from tests.reference.conftest import TAKEN, applied, calendar, pupil, roster, school
 from tests.reference.test_loader import load
+from tests.sinks.migrated import filled_anew
 
 URN = 500_000
 DAY = timedelta(days=1)
@@ -27,14 +26,6 @@ _FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthChe
 def emptied(client: Any, *tables: str) -> None:
     for table in tables:
         client.command(f"TRUNCATE TABLE {table} SYNC")
-
-
-def migrated(client: Any, table: str) -> None:
-    """Empty it, and fill it as 0050 does in a database that has the versions already."""
-    emptied(client, table)
-    (migration,) = (one for one in committed() if one.name == "0050_made_once")
-    (insert,) = (one for one in split(migration.text) if one.startswith(f"INSERT INTO {table}\n"))
-    client.command(insert)
 
 
 # ---- schools
@@ -87,7 +78,7 @@ def test_spans_of_schools_are_those_of_the_rule_in_whatever_order_they_come(clic
     assert len(found) == len(set(found))
     everything = "SELECT * FROM schools ORDER BY urn, valid_from"
     loaded = clickhouse.query(everything).result_rows
-    migrated(clickhouse, "school_span")
+    filled_anew(clickhouse, "school_span")
     assert clickhouse.query(everything).result_rows == loaded
 
 
@@ -180,7 +171,7 @@ def test_rolls_of_merged_pupils_are_those_of_the_rule(clickhouse: Any, drawn: li
     assert on_roll() == wanted
     members = clickhouse.query("SELECT DISTINCT pupil_id FROM group_members").result_rows
     assert {names[number] for (number,) in members} == {merged.get(one, one) for one in spells}
-    migrated(clickhouse, "merged_pupil")
+    filled_anew(clickhouse, "merged_pupil")
     assert on_roll() == wanted
 
 
@@ -235,7 +226,7 @@ def test_sessions_open_today_as_the_timetable_in_force_says(clickhouse: Any, dra
     asked = "SELECT session, opens_at FROM session_openings"
     assert dict(clickhouse.query(asked).result_rows) == wanted
     for table in ("school_opening", "school_calendar"):
-        migrated(clickhouse, table)
+        filled_anew(clickhouse, table)
     assert dict(clickhouse.query(asked).result_rows) == wanted
 
 

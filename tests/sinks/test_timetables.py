@@ -13,8 +13,8 @@ from rollcall.domain.clock import OPEN_END
 from rollcall.domain.codes import CODES
 from sinks.migrate import Migration, committed, migrate
 from sinks.reports import day_report
-from sinks.statements import split
 from tests.sinks import rows
+from tests.sinks.migrated import filled_anew
 
 URN = 100001
 
@@ -179,13 +179,5 @@ def test_whatever_the_calendar_each_school_week_has_the_name_its_cycle_gives(cli
     assert len(opened) == len(open_days)
 
     loaded = clickhouse.query(WEEKS).result_rows
-    clickhouse.command("TRUNCATE TABLE school_week")
-    (of_before,) = [
-        one
-        for migration in committed()
-        if "CREATE TABLE school_week\n" in migration.text
-        for one in split(migration.text)
-        if one.startswith("INSERT INTO school_week")
-    ]
-    clickhouse.command(of_before)
+    filled_anew(clickhouse, "school_week")
     assert clickhouse.query(WEEKS).result_rows == loaded
