@@ -16,10 +16,11 @@ __all__ = ["PupilSessions"]
 
 U64 = npt.NDArray[np.uint64]
 
-#: Bits for each pupil-session expected, at least: about one first in 50,000 is then taken for a later one.
-_BITS_EACH = 32
+#: Bits for each pupil-session expected, at least: of a full filter one first in some millions is then taken for a later
+#: one. With 32 it was one in 50,000, and a third of the batches of a national day had something to derive.
+_BITS_EACH = 64
 #: Room of the smallest filter: 4 MB.
-_LEAST_ROOM = 1 << 20
+_LEAST_ROOM = 1 << 19
 
 
 class PupilSessions:
@@ -27,26 +28,35 @@ class PupilSessions:
 
     def __init__(self, expected: int = 1 << 16) -> None:
         """``expected``: how many to make room for at once; beyond them a larger filter is added to the full ones."""
-        self._room = max(expected, _LEAST_ROOM)
         self._full: list[U64] = []
-        self._words = _filter(self._room)
-        self._held = 0
+        self._begin(max(expected, _LEAST_ROOM))
 
     def learn(self, keys: U64) -> None:
-        """Remember pupil-sessions (`kernels.pupil_session_keys`)."""
+        """Remember pupil-sessions (`kernels.pupil_session_keys`), however many: those of days until now, at once."""
+        self._make_room(len(keys))
         self.first(keys)
 
     def first(self, keys: U64) -> npt.NDArray[np.bool_]:
         """Which of ``keys``, in order, were not known, nor met before in ``keys``; remembers them all."""
         if self._held >= self._room:
-            self._full.append(self._words)
-            self._room *= 2
-            self._words, self._held = _filter(self._room), 0
+            self._make_room(1)
         new = np.ones(len(keys), np.bool_)
         for words in self._full:
             kernels.leave_out_known(words, keys, new)
         self._held += int(kernels.remember(self._words, keys, new))
         return new
+
+    def _make_room(self, more: int) -> None:
+        """Room for ``more``: an overfull filter knows everything, and then every mark is derived."""
+        if self._held + more <= self._room:
+            return
+        if self._held:
+            self._full.append(self._words)
+        self._begin(2 * max(self._room, more))
+
+    def _begin(self, room: int) -> None:
+        self._room, self._held = room, 0
+        self._words = _filter(room)
 
 
 def _filter(room: int) -> U64:

@@ -31,8 +31,17 @@ def test_few_firsts_are_missed_and_a_full_filter_forgets_nothing() -> None:
     keys = np.random.default_rng(1).integers(0, 2**64, 4 * ROOM, dtype=np.uint64)
     sessions = PupilSessions(ROOM)
     missed = sum(int((~sessions.first(part)).sum()) for part in np.split(keys, 16))
-    assert missed < len(keys) / 10_000
+    assert missed < len(keys) / 100_000
     assert not sessions.first(keys).any()
+
+
+def test_a_worker_that_learns_a_whole_day_at_once_still_tells_firsts() -> None:
+    keys = np.random.default_rng(2).integers(0, 2**64, 4 * ROOM, dtype=np.uint64)
+    sessions = PupilSessions()
+    sessions.learn(keys[: 3 * ROOM])
+    assert not sessions.first(keys[: 3 * ROOM]).any()
+    missed = int((~sessions.first(keys[3 * ROOM :])).sum())
+    assert missed < ROOM / 100_000
 
 
 @settings(max_examples=30, deadline=None)
