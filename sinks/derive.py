@@ -29,11 +29,15 @@ __all__ = [
 #: Threads a derive may use: two cores are what a worker's machine has to give.
 # Without optimize_on_insert a block is written as it is instead of being collapsed first: our blocks hold a key once or
 # nearly so, merges and FINAL collapse anyway, and it is a third of the insert's CPU (docs/performance.md).
-_SETTINGS = {"max_threads": 2, "async_insert": 0, "optimize_on_insert": 0}
+# A condition on keys is asked before FINAL merges: half the CPU of counts, as a granule holds more than a session.
+_SETTINGS = {"max_threads": 2, "async_insert": 0, "optimize_on_insert": 0, "optimize_move_to_prewhere_if_final": 1}
 #: Schools that a statement names one by one; of more it asks for all.
 _NAMED_AT_ONCE = 1_000
 #: What reference data changes may come back to what it was: the same rows once more are no repeat.
 _AGAIN = {**_SETTINGS, "insert_deduplicate": 0}
+#: Counts stand behind: marks on their way in, and questions, go first on a machine that has no core to spare (Linux's
+#: nice value; a server without CAP_SYS_NICE passes it over).
+_BEHIND = {"os_threads_nice_value_query": 10}
 
 
 def current_expression(
@@ -178,7 +182,7 @@ def derive_counts(client: Client, batches: Sequence[int], again: bool = False) -
     """Derive school_session for the sessions that ``batches`` touched; their mark_current is derived before."""
     fill_counts(
         client, counts_expression(load("derive_touched_current"), load("derive_touched_before")),
-        {"batches": list(batches)}, _AGAIN if again else _SETTINGS,
+        {"batches": list(batches)}, {**(_AGAIN if again else _SETTINGS), **_BEHIND},
     )  # fmt: skip
 
 

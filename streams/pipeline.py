@@ -9,7 +9,7 @@ keeps their order: a batch counts as written when those before it are, since a f
 derives the second must see it.
 
 Counts are made from all marks of each session touched, so they cost the more the later the day and the fewer batches
-they are made for: they wait a little, and twice as long as they took while the writer has work.
+they are made for: they wait a little, and four times as long as they took while batches keep coming.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ _T = TypeVar("_T")
 
 #: How long an answer about epochs holds (s). Whoever was stopped for longer asks again before it writes.
 EPOCH_HOLDS_S = 0.5
-#: Seconds from one making of counts to the next: when nothing is being written, and at most.
-_COUNTS_EVERY_S, _COUNTS_AT_MOST_S = 0.5, 5.0
+#: Seconds from one making of counts to the next: at least, and at most. In between, so many times as long as it took: a
+#: fifth of a thread makes counts, however late the day.
+_COUNTS_EVERY_S, _COUNTS_AT_MOST_S, _COUNTS_APART = 0.5, 5.0, 4
 #: Batches that are written at once. One leaves a quarter of two cores idle in a backlog (docs/performance.md).
 _WRITERS = 2
 
@@ -112,6 +113,8 @@ class Pipeline:
         self._written: deque[Work] = deque()
         self._written_early: dict[int, Work] = {}
         self._written_up_to = 0
+        #: When the last batch was written (time.monotonic).
+        self._written_at = -math.inf
         self._news = threading.Condition()
         self._committable: deque[tuple[str, int, int]] = deque()
         self._in_flight = 0
@@ -240,7 +243,7 @@ class Pipeline:
     def _in_order(self, work: Work) -> None:
         """``work`` stands in the history: it counts as written when all before it do, then those it kept waiting."""
         with self._news:
-            self._written_early[work.number] = work
+            self._written_early[work.number], self._written_at = work, time.monotonic()
             while (following := self._written_early.pop(self._written_up_to, None)) is not None:
                 self._written.append(following)
                 self._written_up_to += 1
@@ -278,7 +281,7 @@ class Pipeline:
         while True:
             with self._news:
                 while not (self._stop.is_set() or self._written):
-                    due = counted_at + self._pause(took) - time.monotonic()
+                    due = self._counts_due(counted_at, took) - time.monotonic()
                     if uncounted and due <= 0:
                         break
                     self._news.wait(min(due, 1.0) if uncounted else 1.0)
@@ -289,18 +292,20 @@ class Pipeline:
             if works:
                 self._derive_current(works, client)
                 uncounted += works
-            if time.monotonic() >= counted_at + self._pause(took):
+            if time.monotonic() >= self._counts_due(counted_at, took):
                 started = time.monotonic()
                 self._count(uncounted, client, ledger)
                 uncounted, counted_at = [], time.monotonic()
                 took = counted_at - started
 
-    def _pause(self, took: float) -> float:
-        """Seconds to let pass after counts were made, which took so long."""
+    def _counts_due(self, counted_at: float, took: float) -> float:
+        """When to count again after ``counted_at``, when it took so long; sooner when no batch follows."""
         if self._hurry:
-            return 0.0
-        writing = self._to_write.unfinished_tasks > 0
-        return min(max(2 * took, _COUNTS_EVERY_S), _COUNTS_AT_MOST_S) if writing else _COUNTS_EVERY_S
+            return counted_at
+        due = counted_at + min(max(_COUNTS_APART * took, _COUNTS_EVERY_S), _COUNTS_AT_MOST_S)
+        if self._to_write.unfinished_tasks:
+            return due
+        return min(due, max(counted_at, self._written_at) + _COUNTS_EVERY_S)
 
     def _derive_current(self, works: list[Work], client: Client) -> None:
         """Step 4, current marks of ``works``, all of which are written. Most came alone and stand already."""
