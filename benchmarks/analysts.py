@@ -25,15 +25,24 @@ from benchmarks.strike import database, fill
 from connectors.estate.strike_nation import DAY
 from rollcall.settings import Settings
 
+__all__ = ["AUTHORITY", "NATION", "SCHOOL", "figures"]
+
 _DATABASE = "benchmark_analysts"
 _ASKED, _ANALYSTS = 150, 3
-_SCHOOL = (
+#: The day of one school by session and code.
+SCHOOL = (
     "SELECT session, canonical_code, sum(marks) FROM session_counts"
     " WHERE urn = {urn:UInt32} AND session_date = {day:Date} GROUP BY ALL ORDER BY ALL"
 )
-_NATION = (
+#: The day of the nation by authority and phase.
+NATION = (
     "SELECT la_code, phase, sum(attendance) / sum(possible), sum(unauthorised), uniqExact(urn) FROM school_days"
     " WHERE session_date = {day:Date} GROUP BY ALL"
+)
+#: The day of one authority by phase.
+AUTHORITY = (
+    "SELECT phase, sum(attendance) / sum(possible), sum(unauthorised), uniqExact(urn) FROM school_days"
+    " WHERE session_date = {day:Date} AND la_code = {la:String} GROUP BY ALL"
 )
 
 
@@ -44,13 +53,13 @@ def run(settings: Settings, schools: int) -> dict[str, Any]:
             fill(client, name, schools)
         for table in ("school_span", "school_session"):  # what is merged beside the first questions is the filling's
             client.command(f"OPTIMIZE TABLE {table} FINAL")
-        found: dict[str, Any] = {"schools": schools, "alone": {"school": _figures(_ask(client, schools))}}
+        found: dict[str, Any] = {"schools": schools, "alone": {"school": figures(_ask(client, schools))}}
         for user in ("analyst", "reader"):
             nation: list[float] = []
             with _beside(settings, user, nation):
                 found[f"beside {_ANALYSTS} as {user}"] = {
-                    "school": _figures(_ask(client, schools)),
-                    "nation": _figures(nation),
+                    "school": figures(_ask(client, schools)),
+                    "nation": figures(nation),
                 }
     return found
 
@@ -60,7 +69,7 @@ def _ask(client: Client, schools: int) -> list[float]:
     for _ in range(_ASKED):
         begun = time.perf_counter()
         asked = {"urn": 100_000 + draw.randrange(schools), "day": DAY}
-        assert client.query(_SCHOOL, parameters=asked).result_rows
+        assert client.query(SCHOOL, parameters=asked).result_rows
         taken.append(time.perf_counter() - begun)
     return taken
 
@@ -74,7 +83,7 @@ def _beside(settings: Settings, user: str, taken: list[float]) -> Iterator[None]
         with clickhouse_connect.get_client(**options) as client:
             while not over.is_set():
                 begun = time.perf_counter()
-                assert client.query(_NATION, parameters={"day": DAY}).result_rows
+                assert client.query(NATION, parameters={"day": DAY}).result_rows
                 taken.append(time.perf_counter() - begun)
 
     analysts = [threading.Thread(target=ask) for _ in range(_ANALYSTS)]
@@ -90,7 +99,8 @@ def _beside(settings: Settings, user: str, taken: list[float]) -> Iterator[None]
             analyst.join()
 
 
-def _figures(taken: list[float]) -> dict[str, float]:
+def figures(taken: list[float]) -> dict[str, float]:
+    """How many there were, their median and 95th percentile in milliseconds, of seconds."""
     p50, p95 = (round(1e3 * float(value), 1) for value in np.percentile(taken, (50, 95)))
     return {"asked": len(taken), "p50_ms": p50, "p95_ms": p95}
 

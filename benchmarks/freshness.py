@@ -8,6 +8,7 @@ worker writes after school_session.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -21,14 +22,17 @@ from benchmarks.loads import Registers, Sender, registers
 from benchmarks.nation import GROUP_SIZE
 from benchmarks.place import Place
 from benchmarks.processes import Costs, Sampler, WorkerProcess, cpu_seconds
+from rollcall.errors import RollcallError
 
-__all__ = ["LIVE_SHAPES", "steady"]
+__all__ = ["LIVE_SHAPES", "send_steadily", "steady"]
 
 #: Shape -> (marks a second, minutes) unless told.
 LIVE_SHAPES: dict[str, tuple[int, float]] = {"live": (25_000, 1.0), "soak": (2_000, 30.0)}
 #: Seconds between the looks of the observer; the low rate is watched for its costs, too.
 _LOOK_S = {"live": 0.1, "soak": 0.2}
 _TICK_S = 0.01
+#: Registers encoded at a time, when they are late.
+_AT_ONCE = 20_000
 
 
 class Observer:
@@ -75,7 +79,7 @@ def steady(place: Place, shape: str, rate: int, minutes: float, seed: int) -> di
         pids = {**place.pids(), "worker": worker.pid}
         costs = Costs(pids)
         with Sampler(pids, every_s=1.0) as memory, _Parts(place) as parts:
-            seconds = _send(place, load, rate / GROUP_SIZE)
+            seconds = send_steadily(place, load, range(load.messages), rate / GROUP_SIZE)
             cpu = costs.used()
             place.wait_done(client, "bench_run", load.messages, worker)
         steps = worker.step_seconds()
@@ -142,20 +146,27 @@ class _Parts:
             before, at = used, now
 
 
-def _send(place: Place, load: Registers, messages_per_s: float) -> float:
-    """Send the load at its rate; returns how long it took."""
+def send_steadily(place: Place, load: Registers, which: range, messages_per_s: float = math.inf) -> float:
+    """Send the registers of these numbers at a rate, at once unless told; returns the seconds until Kafka had all.
+
+    Raises RollcallError when Kafka refused one.
+    """
     sender = Sender(place.settings.kafka)
     schema_id = place.schema_ids[load.topic]
-    started, sent = time.monotonic(), 0
-    while sent < load.messages:
-        due = min(load.messages, int((time.monotonic() - started) * messages_per_s) + 1)
-        if due > sent:
-            encoded: encoding.Encoded = load.encoded(schema_id, sent, due)
-            sender.send(load.topic, encoded, load.school[sent:due])
-            sent = due
+    started, sent = time.monotonic(), which.start
+    while sent < which.stop:
+        due = which.start + (time.monotonic() - started + _TICK_S) * messages_per_s
+        last = int(min(which.stop, sent + _AT_ONCE, due))
+        if last > sent:
+            encoded: encoding.Encoded = load.encoded(schema_id, sent, last)
+            sender.send(load.topic, encoded, load.school[sent:last])
+            sent = last
         sender.poll()
-        time.sleep(_TICK_S)
+        if due < which.stop:
+            time.sleep(_TICK_S)
     sender.flush()
+    if sender.refused:
+        raise RollcallError(f"Kafka refused {sender.refused} messages of the load")
     return time.monotonic() - started
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "REFS",
     "SESSION_DATE",
     "Nation",
+    "authority",
     "int_hash64",
     "put_ref",
     "ref_strings",
@@ -47,8 +48,15 @@ _TAKEN_AT = datetime(2026, 1, 5, tzinfo=UTC)
 _FIRST, _LAST = date(2025, 9, 1), date(2149, 6, 6)
 _ALPHABET = np.frombuffer(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ", np.uint8)
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
+#: Local authorities and regions of England.
+_AUTHORITIES, _REGIONS = 153, 9
 #: Rows of one insert of reference data.
 _CHUNK = 1_000_000
+
+
+def authority(school: int) -> str:
+    """The code of the authority that a school, by its number, is of."""
+    return str(201 + school % _AUTHORITIES)
 
 
 @nb.njit(inline="always")
@@ -142,6 +150,7 @@ class Nation:
         n = self.schools
         urns = pa.array(np.arange(100_000, 100_000 + n), pa.uint32())
         text = [str(urn) for urn in range(100_000, 100_000 + n)]
+        las = [authority(number) for number in range(n)]
         same = _constants(n)
         _insert(
             client,
@@ -149,14 +158,14 @@ class Nation:
             {
                 "urn": urns,
                 "name": pa.array([f"School {urn}" for urn in text]),
-                "la_code": same("330"),
-                "la_name": same("LA 330"),
-                "region_code": same("E1"),
-                "region_name": same("Region 1"),
+                "la_code": pa.array(las),
+                "la_name": pa.array([f"LA {la}" for la in las]),
+                "region_code": pa.array([f"E{int(la) % _REGIONS}" for la in las]),
+                "region_name": pa.array([f"Region {int(la) % _REGIONS}" for la in las]),
                 "trust_id": same("T1"),
                 "trust_name": same("Trust 1"),
                 "establishment_type": same("Academy converter"),
-                "phase": same("Primary"),
+                "phase": pa.array(["Secondary" if number % 6 == 5 else "Primary" for number in range(n)]),
                 "state_funded": same(True),
                 "status": same("Open"),
                 "valid_from": same(_FIRST),

@@ -37,6 +37,11 @@ def register(app: typer.Typer) -> None:
         epilog="Examples: [bold]rollcall bench archive --marks 300000[/bold] for a first look; "
         "[bold]rollcall bench archive --shape repull --runs 3 --json[/bold].",
     )(archive)
+    bench.command(
+        "asked",
+        epilog="Examples: [bold]rollcall bench asked --schools 600 --before 90000 --rate 1000 --minutes 0.5[/bold] for "
+        "a first look; [bold]rollcall bench asked --json[/bold].",
+    )(asked)
     bench.callback()(_group)
     app.add_typer(bench, name="bench")
 
@@ -115,6 +120,25 @@ def archive(
 
     _check_refs(refs)
     plan = Plan(shape, marks, runs, schools, refs, seed)
+    _measure(lambda folder, tell: run(plan, folder, tell), home, as_json)
+
+
+def asked(
+    rate: Annotated[int, typer.Option(min=30, help="Marks a second that arrive.")] = 10_000,
+    minutes: Annotated[float, typer.Option(help="How long they arrive, and somebody asks.")] = 2.0,
+    before: Annotated[int, typer.Option(min=30, help="Marks of the day that stand before.")] = 7_350_000,
+    schools: Schools = 24_500,
+    seed: Seed = 1,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """What questions about a school, an authority and the nation take while marks arrive, on a stack of its own.
+
+    Exit code 1 when the tables do not hold the answer key: then the figures mean nothing."""
+    _find_benchmarks()
+    from benchmarks.asked import Plan, run
+
+    plan = Plan(rate, minutes, before, schools, seed)
     _measure(lambda folder, tell: run(plan, folder, tell), home, as_json)
 
 

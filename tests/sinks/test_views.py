@@ -10,6 +10,7 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from rollcall.domain.clock import london_date, now
 from rollcall.domain.codes import CODES
 from tests.sinks import rows
 
@@ -121,6 +122,46 @@ def test_rule_14_the_headline_needs_pupil_and_school(db: Any) -> None:
     rows.history(db, marks)
     assert ask(db, "SELECT pupil_id FROM marks_current WHERE in_headline") == [(1,)]
     assert ask(db, "SELECT sum(marks) FROM session_counts WHERE in_headline") == [(1,)]
+
+
+#: A day of a school as the counts add up to it: what `school_days` says, the long way round.
+_ADDED_UP = """
+    SELECT
+        session_date, urn, any(school_name), any(la_code), any(la_name), any(trust_id), any(trust_name), any(phase),
+        in_headline, sum(marks), sum(possible), sum(attendance), sum(authorised), sum(unauthorised), sum(late),
+        sum(unknown), if(sum(possible) = 0, NULL, 100 * sum(attendance) / sum(possible))
+    FROM session_counts WHERE has_begun GROUP BY session_date, urn, in_headline ORDER BY ALL
+"""
+
+
+def test_a_schools_days_are_its_counts_added_up(db: Any) -> None:
+    """Whatever the scope, the headline, the span of facts, the code, and whether the session has begun."""
+    today = london_date(now())
+    rows.school(db, 100002, phase="PRU/AP", la_code="893", la_name="Shropshire")
+    rows.school(db, 100003, valid_to=rows.DAY - timedelta(days=1), status="closed")
+    rows.school(
+        db, URN, trust_id="5", trust_name="New Trust", valid_from=rows.DAY + timedelta(days=1), taken_at=rows.TAKEN
+    )
+    rows.timetable(db, 100002)
+    days = (rows.DAY - timedelta(days=1), rows.DAY, rows.DAY + timedelta(days=1), today, today + timedelta(days=1))
+    codes = ("/", "I", "U", "L", "X", "9", "V")
+    places = [(urn, day, session) for urn in (URN, 100002, 100003, 100004) for day in days for session in ("AM", "PM")]
+    marks = [
+        rows.mark(
+            10 * place + number, code, urn=urn, session_date=day, session=session, offset=100 * place + number,
+            in_scope=number % 3 != 0, canonical_code="" if code == "9" else code,
+        )
+        for place, (urn, day, session) in enumerate(places)
+        for number, code in enumerate(codes)
+    ]  # fmt: skip
+    rows.history(db, marks)
+    found = ask(db, "SELECT * FROM school_days ORDER BY ALL")
+    assert found == ask(db, _ADDED_UP)
+    assert {row[8] for row in found} == {True, False}
+    assert len({row[:2] for row in found}) >= 12
+    assert max(row[0] for row in found) <= today
+    of_one = "SELECT urn, sum(marks) FROM school_days WHERE la_code = '893' GROUP BY urn"
+    assert ask(db, of_one) == [(100002, sum(row[9] for row in found if row[1] == 100002))]
 
 
 def test_rule_7_a_lesson_mark_is_history_only(db: Any) -> None:
