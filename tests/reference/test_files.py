@@ -229,6 +229,7 @@ def test_the_commands_bring_a_year_and_its_registers_in_force_and_a_correction_a
 
     def asked(*known: str) -> dict[str, Any]:
         done = runner.invoke(build(), ["expected", "--school", str(urn), "--at", "2025-09-10 10:30", "--json", *known])
+        assert done.stdout, done.output
         said: dict[str, Any] = json.loads(done.stdout)
         return said
 

@@ -27,9 +27,8 @@ __all__ = ["Engine", "Result", "Statement", "quoted"]
 
 #: In force on every handle unless the client says otherwise. async_insert is on by default since ClickHouse 26:
 #: a small INSERT ... VALUES would wait up to 0.2 s for company. A join by several hash tables at once, the default, is
-#: for many cores: on two it makes a question about one school a third dearer (docs/performance.md). A condition on the
-#: key of a table read with FINAL is asked before rows are merged: those that are wanted are, not all of their granules.
-BASE_SETTINGS = {"async_insert": "0", "join_algorithm": "hash", "optimize_move_to_prewhere_if_final": "1"}
+#: for many cores: on two it makes a question about one school a third dearer (docs/performance.md).
+BASE_SETTINGS = {"async_insert": "0", "join_algorithm": "hash"}
 #: Formats whose pieces, put one after the other, are the format again; ArrowStream is joined message by message.
 STREAMABLE = frozenset(("Native", "RowBinary", "TabSeparated", "TSV", "CSV", "JSONEachRow", "ArrowStream"))
 _SETTING_NAME = re.compile(r"\w+")
