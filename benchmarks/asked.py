@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
 from benchmarks.analysts import AUTHORITY, NATION, SCHOOL, figures
@@ -124,8 +125,10 @@ class _Asker:
 
 @contextmanager
 def _asked(place: Place, seed: int) -> Iterator[_Asker]:
-    """Somebody asks while the block runs. Raises what ended them, AssertionError among it."""
-    over, asker = threading.Event(), _Asker(place.client(_DATABASE), place.nation.schools, Random(seed))
+    """Somebody who may read asks while the block runs. Raises what ended them, AssertionError among it."""
+    options = {**place.settings.clickhouse.client_options(), "username": "reader", "database": _DATABASE}
+    client = clickhouse_connect.get_client(**options)
+    over, asker = threading.Event(), _Asker(client, place.nation.schools, Random(seed))
     thread = threading.Thread(target=asker.ask, args=(over,), name="asker")
     thread.start()
     try:
