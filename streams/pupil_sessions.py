@@ -38,8 +38,7 @@ class PupilSessions:
 
     def first(self, keys: U64) -> npt.NDArray[np.bool_]:
         """Which of ``keys``, in order, were not known, nor met before in ``keys``; remembers them all."""
-        if self._held >= self._room:
-            self._make_room(1)
+        self._make_room(1)
         new = np.ones(len(keys), np.bool_)
         for words in self._full:
             kernels.leave_out_known(words, keys, new)

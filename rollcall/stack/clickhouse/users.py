@@ -61,16 +61,15 @@ def _unknown(request: Request) -> QueryError:
 
 def hold_to(request: Request, statement: Statement, engine: Engine, member: Member | None = None) -> Statement:
     """The statement as this user may run it; `member` is the scoped user who asks. Raises code 497 when not at all."""
+    if member is None and request.user == "default":
+        if request.readonly:
+            statement.after_settings = (READ_ONLY,)
+        return statement
     if member is not None:
         hold_to_scope(statement, member, engine)
-    if member is not None or request.user != "default":
-        statement.settings = {**OF_PEOPLE, **statement.settings}
-    if member is not None:
-        statement.after_settings = (READ_ONLY,)
-        return statement
-    if request.user != "default" or request.readonly:
-        statement.after_settings = (READ_ONLY,)
-    if request.user == "analyst":
+    statement.settings = {**OF_PEOPLE, **statement.settings}
+    statement.after_settings = (READ_ONLY,)
+    if member is None and request.user == "analyst":
         statement.sql = _for_analyst(statement, engine)
         statement.before = ()
         statement.after_settings = (_limits(statement.settings), *statement.after_settings)
