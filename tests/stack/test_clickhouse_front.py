@@ -162,6 +162,28 @@ def test_settings_hold_for_one_query_only(client: Client) -> None:
     assert client.query(asked).result_rows == before
 
 
+def test_a_setting_of_any_type_is_what_set_makes_of_it(client: Client) -> None:
+    """However the front hands it to the engine: plain values and others, two settings of each type and all of ours."""
+    settings = client.query(
+        "SELECT name, type, value FROM system.settings WHERE alias_for = '' AND tier = 'Production' ORDER BY name"
+        " LIMIT 2 BY type UNION DISTINCT SELECT name, type, value FROM system.settings WHERE name IN ('async_insert',"
+        " 'insert_deduplicate', 'insert_deduplication_token', 'join_algorithm', 'log_comment', 'max_memory_usage',"
+        " 'max_threads', 'optimize_move_to_prewhere_if_final', 'optimize_on_insert', 'os_threads_nice_value_query')"
+    ).result_rows
+    numbers = {"Bool", "UInt64", "Int64", "Seconds", "Milliseconds", "Float", "MaxThreads", "UInt64Auto"}
+    for name, of_type, value in settings:
+        wanted = (
+            ["1", "0"] if of_type in numbers else ["a-1.b", "it's & more = 100 %", ""] if of_type == "String" else []
+        )
+        for one in [value, *wanted]:
+            asked = f"SELECT toString(getSetting('{name}'))"
+            text = one.replace("\\", "\\\\").replace("'", "\\'")
+            (status, _, said) = call(client, "POST", f"{asked} SETTINGS {name} = '{text}'".encode())
+            found = call(client, "POST", asked.encode(), **{name: one})
+            assert found[0] == status, (name, one)
+            assert status != 200 or found[2] == said, (name, one)
+
+
 def test_a_session_remembers_what_was_set(client: Client) -> None:
     with another(client, session_id=uuid.uuid4().hex) as first, another(client, session_id=uuid.uuid4().hex) as second:
         first.command("SET max_block_size = 4321")

@@ -1,6 +1,6 @@
 """Running statements on the engine: one handle for each statement, results in pieces, cancel by tag.
 
-A fresh handle costs 0.06 ms and isolates settings, USE and readonly, so none is ever reused.
+A fresh handle costs 0.2 ms and isolates settings, the database and readonly, so none is ever reused.
 `chdb.Connection.send_insert` is never called: it acknowledges writes that failed.
 """
 
@@ -32,6 +32,8 @@ BASE_SETTINGS = {"async_insert": "0", "join_algorithm": "hash"}
 #: Formats whose pieces, put one after the other, are the format again; ArrowStream is joined message by message.
 STREAMABLE = frozenset(("Native", "RowBinary", "TabSeparated", "TSV", "CSV", "JSONEachRow", "ArrowStream"))
 _SETTING_NAME = re.compile(r"\w+")
+#: Values and names of databases that mean in an address what they mean in SET and USE: they hold no sign of either.
+_PLAIN = re.compile(r"[\w.,-]+", re.A)
 
 
 def quoted(text: str) -> str:
@@ -95,15 +97,15 @@ class Engine:
         self._headers = Headers()
         self.version = self._root.query("SELECT version()", "TSV").bytes().decode().strip()
         self.timezone = self._root.query("SELECT timezone()", "TSV").bytes().decode().strip()
+        names = self._root.query("SELECT name FROM system.settings", "TSV").bytes().decode()
+        self._setting_names = frozenset(names.split())
 
     def close(self) -> None:
         self._root.close()
 
     def ask(self, sql: str, bindings: Mapping[str, str] | None = None, database: str = "") -> str:
         """The answer to a question of the front itself, tab separated and unescaped."""
-        with _Closing(chdb.connect(self._where)) as handle:
-            if database:
-                _ask(handle, _use(database).encode(), "Null", {})
+        with _Closing(self._connect(database, {})) as handle:
             return bytes(_ask(handle, sql.encode(), "TSVRaw", bindings or {}).bytes()).decode()
 
     def cancel(self, tag: str) -> None:
@@ -185,17 +187,46 @@ class Engine:
 
     def _open(self, statement: Statement) -> Any:
         """A handle under the statement's conditions. Raises QueryError (unknown database or setting, readonly)."""
-        handle = chdb.connect(self._where)
+        said = {**BASE_SETTINGS, "log_comment": statement.tag}
+        later = statement.settings
+        if not statement.before:  # nothing comes between them
+            said, later = {**said, **later}, {}
+        handle = self._connect(statement.database, said)
         try:
-            if statement.database:
-                handle.query(_use(statement.database))
-            handle.query(_set({**BASE_SETTINGS, "log_comment": statement.tag}))
             for before in statement.before:
                 handle.query(before)
-            if statement.settings:
-                handle.query(_set(statement.settings))
+            if later:
+                handle.query(_set(later))
             for after in statement.after_settings:
                 handle.query(after)
+        except RuntimeError as error:
+            handle.close()
+            raise from_engine(error) from error
+        except BaseException:
+            handle.close()
+            raise
+        return handle
+
+    def _connect(self, database: str, settings: Mapping[str, str]) -> Any:
+        """A handle with these settings, in the address as far as they can stand there. Raises QueryError.
+
+        USE and SET are statements of their own, which each handle would pay for (docs/performance.md). A name that the
+        engine does not know would be passed over in an address, so that it goes through SET, as does what is not plain.
+        """
+        inside = {n: v for n, v in settings.items() if n in self._setting_names and _PLAIN.fullmatch(v)}
+        outside = {n: v for n, v in settings.items() if n not in inside}
+        parts = [f"{name}={value}" for name, value in inside.items()]
+        if _PLAIN.fullmatch(database):
+            parts.append(f"database={database}")
+        try:
+            handle = chdb.connect("&".join((self._where + ("" if "?" in self._where else "?"), *parts)))
+        except RuntimeError as error:
+            raise from_engine(error) from error
+        try:
+            if database and not _PLAIN.fullmatch(database):
+                handle.query(_use(database))
+            if outside:
+                handle.query(_set(outside))
         except RuntimeError as error:
             handle.close()
             raise from_engine(error) from error
@@ -230,7 +261,7 @@ def _use(database: str) -> str:
 
 
 def _set(settings: Mapping[str, str]) -> str:
-    """One SET for all settings: 0.07 ms, and each alone costs nearly as much."""
+    """One SET for all settings: each alone costs nearly as much."""
     for name in settings:
         if not _SETTING_NAME.fullmatch(name):
             raise QueryError.of(115, "UNKNOWN_SETTING", f"Setting {name!r} is neither a parameter nor a setting.")
