@@ -5,10 +5,20 @@ Everything that asks ClickHouse something takes its SQL from here, so that no qu
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 
 __all__ = ["load", "split"]
+
+
+#: What a statement is read in. A quote's sign in it is doubled, or has a backslash before it.
+_PIECE = re.compile(
+    r"""(?P<line>--[^\n]*) | (?P<block>/\*.*?\*/)
+    | '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.|"")*+" | `(?:[^`\\]|\\.|``)*+`
+    | (?P<end>;) | (?P<open>/\*|['"`]) | [^-/'"`;]+ | [-/]""",
+    re.S | re.X,
+)
 
 
 @cache
@@ -26,44 +36,14 @@ def split(text: str) -> list[str]:
     A semicolon or a comment sign inside quotes ('', "", ``) belongs to the statement. Raises ValueError when a quote
     or a comment is still open at the end.
     """
-    statements: list[str] = []
-    current: list[str] = []
-    at = 0
-    while at < len(text):
-        if text.startswith("--", at):
-            end = text.find("\n", at)
-            at = len(text) if end < 0 else end
-        elif text.startswith("/*", at):
-            end = text.find("*/", at + 2)
-            if end < 0:
-                raise ValueError("a comment /* is not closed")
-            current.append(" ")
-            at = end + 2
-        elif text[at] in "'\"`":
-            end = _end_of_quote(text, at)
-            current.append(text[at:end])
-            at = end
-        elif text[at] == ";":
-            statements.append("".join(current).strip())
-            current = []
-            at += 1
-        else:
-            current.append(text[at])
-            at += 1
-    statements.append("".join(current).strip())
-    return [statement for statement in statements if statement]
-
-
-def _end_of_quote(text: str, start: int) -> int:
-    """The place behind the quote that begins at `start`; a backslash or a doubled quote sign escapes."""
-    sign, at = text[start], start + 1
-    while at < len(text):
-        if text[at] == "\\":
-            at += 2
-        elif text[at] == sign:
-            if not text.startswith(sign, at + 1):
-                return at + 1
-            at += 2
-        else:
-            at += 1
-    raise ValueError(f"a quote {sign} is not closed")
+    statements: list[list[str]] = [[]]
+    for piece in _PIECE.finditer(text):
+        if piece.lastgroup == "open":
+            sign = piece["open"]
+            raise ValueError("a comment /* is not closed" if sign == "/*" else f"a quote {sign} is not closed")
+        if piece.lastgroup == "end":
+            statements.append([])
+        elif piece.lastgroup != "line":
+            statements[-1].append(" " if piece.lastgroup == "block" else piece[0])
+    found = ("".join(pieces).strip() for pieces in statements)
+    return [statement for statement in found if statement]
