@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from connectors.estate.pupils import BOARDER, PART_TIME, PRE_ADMISSION, year_name
@@ -49,6 +50,9 @@ class BromcomServer(EstateServer):
 
     def __init__(self, estate: Estate, host: str, port: int, token: str) -> None:
         super().__init__(estate, host, port, token if ":" in token else f"estate:{token}")
+        #: How a record is shown, by its number, with its state then: a listing is asked for page by page, and each page
+        #: is cut from all of it.
+        self._shown: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}
 
     @property
     def base_url(self) -> str:
@@ -86,15 +90,16 @@ class BromcomServer(EstateServer):
 
     def _attendances(self, school: School, conditions: _Conditions, page: int) -> list[dict[str, Any]]:
         with self.estate.lock:
-            found = [(one, _attendance(one)) for one in self._alive(school) for _ in range(2 if one.twice else 1)]
-            wanted = self._turn([both for both in found if _fits(both[1], conditions)], page)
+            shown = [(one, self._attendance(one)) for one in self._alive(school)]
+            found = [both for both in shown if _fits(both[1], conditions)]
+            wanted = self._turn([both for both in found for _ in range(2 if both[0].twice else 1)], page)
             for record, _ in wanted:
                 record.served.append(record.code)
                 assert record.modified_at is not None
                 record.served_times.add(record.modified_at.replace(microsecond=0))
             if page == 0 and {operator for _, operator, _ in conditions} == {"<=", ">="}:
                 self._left_out(school, conditions)
-            return [shown for _, shown in wanted]
+            return [row for _, row in wanted]
 
     def _weeks(self, school: School, conditions: _Conditions, page: int) -> list[dict[str, Any]]:
         """Rows of the weeks that hold the instant which is asked for."""
@@ -138,6 +143,13 @@ class BromcomServer(EstateServer):
     def _schools(self, school: School, conditions: _Conditions, page: int) -> list[dict[str, Any]]:
         row = {"schoolID": 1, "schoolName": school.name, "uniqueReferenceNumber": f"{school.urn}"}
         return self._turn([row] if _fits(row, conditions) else [], page)
+
+    def _attendance(self, record: PulledRecord) -> dict[str, Any]:
+        state = record.record_id, record.pupil_ref, record.session_date, record.session, record.code, record.updated_at
+        made = self._shown.get(record.sequence)
+        if made is None or made[0] != state:
+            made = self._shown[record.sequence] = state, _attendance(record)
+        return made[1]
 
     def _alive(self, school: School) -> list[PulledRecord]:
         held = self.estate.records.get(school.urn, {}).values()
@@ -205,8 +217,16 @@ def _conditions(text: str) -> _Conditions:
 
 
 def _fits(row: Mapping[str, Any], conditions: _Conditions) -> bool:
-    fields = {name.lower(): value for name, value in row.items()}
-    return all(_holds(fields.get(name), operator, value) for name, operator, value in conditions)
+    if not conditions:
+        return True
+    names = _names(tuple(row))
+    return all(_holds(row.get(names.get(name, "")), operator, value) for name, operator, value in conditions)
+
+
+@cache
+def _names(fields: tuple[str, ...]) -> dict[str, str]:
+    """Each field by its name in small letters."""
+    return {field.lower(): field for field in fields}
 
 
 def _holds(found: Any, operator: str, wanted: str) -> bool:

@@ -7,9 +7,9 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import httpx
+import aiohttp
 
 from rollcall.errors import SourceError
 
@@ -42,8 +42,8 @@ async def post_all(
     for submission in submissions:
         by_school[submission.urn].append(submission)
     room = asyncio.Semaphore(concurrency)
-    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-    async with httpx.AsyncClient(base_url=ingest_url, timeout=30.0, limits=limits) as http:
+    timeout, connector = aiohttp.ClientTimeout(total=30.0), aiohttp.TCPConnector(limit=concurrency)
+    async with aiohttp.ClientSession(ingest_url, timeout=timeout, connector=connector) as http:
 
         async def one_school(own: list[Submission]) -> None:
             async with room:
@@ -58,7 +58,7 @@ async def post_all(
     return len(submissions)
 
 
-async def _post(estate: Estate, http: httpx.AsyncClient, submission: Submission, keys: Mapping[str, str]) -> None:
+async def _post(estate: Estate, http: aiohttp.ClientSession, submission: Submission, keys: Mapping[str, str]) -> None:
     from connectors.estate.estate import Acknowledged  # a cycle of types only
 
     submission.stamp(datetime.now(UTC))
@@ -66,19 +66,19 @@ async def _post(estate: Estate, http: httpx.AsyncClient, submission: Submission,
     headers = {"Authorization": f"Bearer {keys[submission.source]}"}
     wait, began = _FIRST_WAIT, asyncio.get_running_loop().time()
     while True:
-        answer: httpx.Response | None
+        status = 0
+        said: dict[str, Any] = {}
         try:
-            answer = await http.post("/v1/registers", json=body, headers=headers)
-        except httpx.TransportError:
-            answer = None
-        if answer is not None and answer.status_code == 202:
-            said = answer.json()
+            async with http.post("/v1/registers", json=body, headers=headers) as answer:
+                status = answer.status
+                said = await answer.json(content_type=None) if status == 202 else {}
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            status = 0  # no answer, or one that broke off
+        if status == 202:
             estate.acknowledged.append(Acknowledged(submission, said["topic"], said["partition"], said["offset"]))
             return
-        if answer is not None and answer.status_code < 500 and answer.status_code != 429:
-            raise SourceError(
-                f"the ingest API refuses a register of school {submission.urn} with status {answer.status_code}"
-            )
+        if 0 < status < 500 and status != 429:
+            raise SourceError(f"the ingest API refuses a register of school {submission.urn} with status {status}")
         if asyncio.get_running_loop().time() - began > GIVE_UP_SECONDS:
             raise SourceError(f"the ingest API has not taken a register of school {submission.urn} for minutes")
         await asyncio.sleep(wait * random.uniform(0.5, 1.0))
