@@ -14,12 +14,13 @@ the tables must hold nothing that no range covers. What does not fit is the *gap
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from numpy.typing import NDArray
 
@@ -31,6 +32,15 @@ __all__ = ["PartitionAccount", "Reconciliation", "Watermark", "reconcile"]
 _COUNTED = ("decoded", "undecodable", "marks", "accepted", "unchanged", "quarantined")
 #: Behind every offset.
 _END = 2**63
+#: Marks whose partitions are asked for together, so that the history is read once for them; a partition with more has a
+#: statement of its own. Each mark is held while it is counted, 100 bytes or so.
+_MARKS_AT_ONCE = 4_000_000
+#: Partitions asked for together at most: their names go into the address of the request, which may take 64 KB.
+_PARTITIONS_AT_ONCE = 500
+
+
+#: A partition: topic id, number.
+_Place: TypeAlias = tuple[str, int]
 
 
 class Watermark(NamedTuple):
@@ -136,25 +146,57 @@ def reconcile(
     for place, mark in (watermarks or {}).items():
         if mark.high > mark.low:
             places.setdefault(place, mark.topic)
+    before = _ledger(client, group)
+    tables = _tables(client, sorted(places), before)
+    # A range is in the ledger before its first row is in a table, so a ledger read after the tables knows them all.
+    after = _ledger(client, group)
     accounts = []
-    for (topic_id, partition), topic in sorted(places.items(), key=lambda one: (one[1], one[0])):
-        account = PartitionAccount(topic, topic_id, partition)
-        _account(client, group, account)
+    for place, topic in sorted(places.items(), key=lambda one: (one[1], one[0])):
+        account = PartitionAccount(topic, *place)
+        _account(account, before.get(place, []), tables.get(place, _NOTHING), after.get(place, []))
         if watermarks is not None:
-            _compare_with_kafka(account, watermarks.get((topic_id, partition)), drained)
+            _compare_with_kafka(account, watermarks.get(place), drained)
         accounts.append(account)
     return Reconciliation(group, accounts)
 
 
-def _account(client: Client, group: str, account: PartitionAccount) -> None:
-    place = {"topic_id": account.topic_id, "partition": account.partition}
+def _ledger(client: Client, group: str) -> dict[_Place, list[_Range]]:
+    rows = client.query(load("reconcile_ranges"), parameters={"group": group}).result_rows
+    return {place: [_Range(*row[2:]) for row in own] for place, own in groupby(rows, key=lambda row: row[:2])}
 
-    def ledger() -> list[_Range]:
-        rows = client.query(load("reconcile_ranges"), parameters={"group": group, **place}).result_rows
-        return [_Range(*row) for row in rows]
 
-    ranges = ledger()
-    tables = _Messages(client, place)
+def _tables(client: Client, places: Sequence[_Place], ledger: Mapping[_Place, list[_Range]]) -> dict[_Place, _Messages]:
+    """What the tables hold, by partition; of a partition of which they hold nothing, nothing."""
+    found: dict[_Place, _Messages] = {}
+    for some in _together(places, ledger):
+        held = client.query_arrow(load("reconcile_messages"), parameters={"places": some})
+        topics = held["topic_id"].combine_chunks().dictionary_encode()
+        codes, partitions = topics.indices.to_numpy(), held["partition"].to_numpy()
+        changes = np.flatnonzero((np.diff(codes) != 0) | (np.diff(partitions) != 0)) + 1
+        for begin, end in pairwise([0, *changes.tolist(), len(held)]):
+            if end > begin:
+                place = topics.dictionary[int(codes[begin])].as_py(), int(partitions[begin])
+                found[place] = _Messages(held.slice(begin, end - begin))
+    return found
+
+
+def _together(places: Sequence[_Place], ledger: Mapping[_Place, list[_Range]]) -> Iterator[list[_Place]]:
+    """The partitions in parts that one statement may ask for, by what the ledger says that they hold."""
+    part: list[_Place] = []
+    marks = 0
+    for place in places:
+        own = sum(one.messages + one.marks for one in ledger.get(place, []))
+        if part and (marks + own > _MARKS_AT_ONCE or len(part) == _PARTITIONS_AT_ONCE):
+            yield part
+            part, marks = [], 0
+        part.append(place)
+        marks += own
+    if part:
+        yield part
+
+
+def _account(account: PartitionAccount, ranges: Sequence[_Range], tables: _Messages, later: Sequence[_Range]) -> None:
+    """Fill in the account: ``ranges`` of the ledger before the tables were read, ``later`` of the ledger after it."""
     done = _standing([one for one in ranges if one.state == "DONE"])
     begun = [one for one in ranges if one.state == "PENDING"]
     covered = _union(done)
@@ -171,8 +213,7 @@ def _account(client: Client, group: str, account: PartitionAccount) -> None:
         account.missing(after - before - 1, f"messages of offsets {before + 1}-{after - 1} are in no range")
     for one in done:
         _compare(account, one, tables)
-    # A range is in the ledger before its first row is in a table, so a ledger read after the tables knows them all.
-    account.missing(tables.outside(_union(ledger())), "messages stand in the tables and in no range of the ledger")
+    account.missing(tables.outside(_union(later)), "messages stand in the tables and in no range of the ledger")
     account.in_both = int(tables.in_both.sum())
 
 
@@ -217,8 +258,8 @@ def _compare_with_kafka(account: PartitionAccount, mark: Watermark | None, drain
 class _Messages:
     """What the tables hold of each message of a partition, summed over any range of offsets."""
 
-    def __init__(self, client: Client, place: Mapping[str, Any]) -> None:
-        held = client.query_arrow(load("reconcile_messages"), parameters=dict(place))
+    def __init__(self, held: pa.Table) -> None:
+        """`held`: the partition's rows of reconcile_messages.sql, in order."""
         self._offset: NDArray[np.int64] = held["offset"].to_numpy().astype(np.int64)
         columns = {name: held[name].to_numpy().astype(np.int64) for name in (*_COUNTED, "in_both")}
         self.in_both = columns.pop("in_both")
@@ -238,6 +279,10 @@ class _Messages:
             low, high = np.searchsorted(self._offset, [first, last + 1])
             inside += int(high - low)
         return len(self._offset) - inside
+
+
+#: Of a partition of which the tables hold nothing.
+_NOTHING = _Messages(pa.table({name: pa.array([], pa.int64()) for name in ("offset", *_COUNTED, "in_both")}))
 
 
 def _standing(done: Sequence[_Range]) -> list[_Range]:

@@ -234,3 +234,29 @@ def test_nothing_taken_is_nothing_to_account_for(clickhouse: Any) -> None:
     found = account(clickhouse)
     assert (found.gap, found.partitions) == (0, [])
     assert found.as_json()["messages"] == 0
+
+
+def test_partitions_asked_for_together_are_accounted_for_each_by_itself(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same offsets in three more partitions, of this topic and of another; what is off is off in its own."""
+    other = {"topic": "attendance.mis.v1", "topic_id": rows.TOPIC_ID.replace("A", "B") + "-other"}
+    for place in ({"partition": 1}, {**other, "partition": 0}, {**other, "partition": 1}):
+        rows.insert(db, "register_receipt", [receipt(n, **place) for n in (0, 1)])
+        rows.history(db, [rows.mark(20 + n, offset=n, **place) for n in (0, 1)], derived=False)
+        rows.insert(db, "ledger", [{**entry(0, 1), **place}])
+    # In partition 0 this mark is refused and in no history; at the same place of partition 1 it is in both.
+    rows.insert(db, "quarantine", [{**refused(1, 0), "partition": 1}])
+    rows.insert(db, "register_receipt", [receipt(7, **other, partition=1)])
+    together = account(db)
+    off = {(one.topic, one.partition): (one.gap, one.in_both, one.accepted) for one in together.partitions}
+    assert off == {
+        (rows.REGISTER_TOPIC, 0): (0, 0, 8),
+        (rows.REGISTER_TOPIC, 1): (0, 1, 2),
+        ("attendance.mis.v1", 0): (0, 0, 2),
+        ("attendance.mis.v1", 1): (1, 0, 2),
+    }
+    for limit in ("_MARKS_AT_ONCE", "_PARTITIONS_AT_ONCE"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"sinks.reconcile.{limit}", 1)
+            assert account(db) == together

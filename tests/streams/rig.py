@@ -236,7 +236,7 @@ class Rig:
 
     def settle(self, *places: Place) -> None:
         """Wait until every one of ``places`` is DONE."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline, pause = time.monotonic() + PATIENCE_S, 0.1
         while True:
             done = self.positions()
             if all(done.get((p.topic, p.partition), 0) > p.offset for p in places):
@@ -244,7 +244,8 @@ class Rig:
             if self._ended:
                 raise self._ended[0]
             assert time.monotonic() < deadline, f"not DONE: {done}"
-            time.sleep(0.1)  # asked more often, ClickHouse would answer us instead of the worker
+            time.sleep(pause)  # asked more often, ClickHouse would answer us instead of the worker
+            pause = min(pause * 1.5, 0.5)
 
     def await_end(self) -> None:
         """Wait until the worker ends by itself; leaving its block raises why."""
