@@ -37,8 +37,6 @@ _END = 2**63
 _MARKS_AT_ONCE = 4_000_000
 #: Partitions asked for together at most: their names go into the address of the request, which may take 64 KB.
 _PARTITIONS_AT_ONCE = 500
-
-
 #: A partition: topic id, number.
 _Place: TypeAlias = tuple[str, int]
 

@@ -145,7 +145,7 @@ class BromcomServer(EstateServer):
         return self._turn([row] if _fits(row, conditions) else [], page)
 
     def _attendance(self, record: PulledRecord) -> dict[str, Any]:
-        state = record.record_id, record.pupil_ref, record.session_date, record.session, record.code, record.updated_at
+        state = record.pupil_ref, record.session_date, record.session, record.code, record.updated_at
         made = self._shown.get(record.sequence)
         if made is None or made[0] != state:
             made = self._shown[record.sequence] = state, _attendance(record)

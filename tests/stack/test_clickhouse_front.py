@@ -172,9 +172,9 @@ def test_a_setting_of_any_type_is_what_set_makes_of_it(client: Client) -> None:
     ).result_rows
     numbers = {"Bool", "UInt64", "Int64", "Seconds", "Milliseconds", "Float", "MaxThreads", "UInt64Auto"}
     for name, of_type, value in settings:
-        wanted = (
-            ["1", "0"] if of_type in numbers else ["a-1.b", "it's & more = 100 %", ""] if of_type == "String" else []
-        )
+        wanted = ["1", "0"] if of_type in numbers else []
+        if of_type == "String":
+            wanted = ["a-1.b", "it's & more = 100 %", ""]
         for one in [value, *wanted]:
             asked = f"SELECT toString(getSetting('{name}'))"
             text = one.replace("\\", "\\\\").replace("'", "\\'")
@@ -182,6 +182,12 @@ def test_a_setting_of_any_type_is_what_set_makes_of_it(client: Client) -> None:
             found = call(client, "POST", asked.encode(), **{name: one})
             assert found[0] == status, (name, one)
             assert status != 200 or found[2] == said, (name, one)
+
+
+def test_who_may_only_read_may_say_in_the_same_breath_how(client: Client) -> None:
+    asked = b"SELECT getSetting('log_comment'), getSetting('readonly')"
+    for comment in ("plain", "not so plain"):
+        assert call(client, "POST", asked, readonly="1", log_comment=comment)[::2] == (200, f"{comment}\t1\n".encode())
 
 
 def test_a_session_remembers_what_was_set(client: Client) -> None:

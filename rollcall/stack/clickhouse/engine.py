@@ -188,45 +188,32 @@ class Engine:
     def _open(self, statement: Statement) -> Any:
         """A handle under the statement's conditions. Raises QueryError (unknown database or setting, readonly)."""
         said = {**BASE_SETTINGS, "log_comment": statement.tag}
-        later = statement.settings
         if not statement.before:  # nothing comes between them
-            said, later = {**said, **later}, {}
-        handle = self._connect(statement.database, said)
-        try:
-            for before in statement.before:
-                handle.query(before)
-            if later:
-                handle.query(_set(later))
-            for after in statement.after_settings:
-                handle.query(after)
-        except RuntimeError as error:
-            handle.close()
-            raise from_engine(error) from error
-        except BaseException:
-            handle.close()
-            raise
-        return handle
+            return self._connect(statement.database, {**said, **statement.settings}, *statement.after_settings)
+        later = [_set(statement.settings)] if statement.settings else []
+        return self._connect(statement.database, said, *statement.before, *later, *statement.after_settings)
 
-    def _connect(self, database: str, settings: Mapping[str, str]) -> Any:
-        """A handle with these settings, in the address as far as they can stand there. Raises QueryError.
+    def _connect(self, database: str, settings: Mapping[str, str], *then: str) -> Any:
+        """A handle with these settings, on which the statements ``then`` have run. Raises QueryError.
 
-        USE and SET are statements of their own, which each handle would pay for (docs/performance.md). A name that the
-        engine does not know would be passed over in an address, so that it goes through SET, as does what is not plain.
+        Database and settings stand in the address where they can: USE and SET are statements of their own, which each
+        handle would pay for (docs/performance.md). A name that the engine does not know would be passed over in an
+        address, and what is not plain would be misread: then all settings go through one SET, readonly among them.
         """
-        inside = {n: v for n, v in settings.items() if n in self._setting_names and _PLAIN.fullmatch(v)}
-        outside = {n: v for n, v in settings.items() if n not in inside}
-        parts = [f"{name}={value}" for name, value in inside.items()]
+        plain = all(name in self._setting_names and _PLAIN.fullmatch(value) for name, value in settings.items())
+        address = [f"{name}={value}" for name, value in settings.items()] if plain else []
+        first = [] if plain else [_set(settings)]
         if _PLAIN.fullmatch(database):
-            parts.append(f"database={database}")
+            address.append(f"database={database}")
+        elif database:
+            first.insert(0, _use(database))
         try:
-            handle = chdb.connect("&".join((self._where + ("" if "?" in self._where else "?"), *parts)))
+            handle = chdb.connect("&".join((self._where + ("" if "?" in self._where else "?"), *address)))
         except RuntimeError as error:
             raise from_engine(error) from error
         try:
-            if database and not _PLAIN.fullmatch(database):
-                handle.query(_use(database))
-            if outside:
-                handle.query(_set(outside))
+            for statement in (*first, *then):
+                handle.query(statement)
         except RuntimeError as error:
             handle.close()
             raise from_engine(error) from error
